@@ -1,0 +1,3 @@
+//! The `uxf` command.
+
+fn main() {}

@@ -1,0 +1,103 @@
+use indexmap::IndexMap;
+
+use crate::canonical::ElementView;
+use crate::element::{ElementHash, ElementSink, ElementSource, MemoryForm, NewElement};
+use crate::error::Error;
+
+/// The elements of a package: canonical bytes by hash, in the order in which they came.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pool {
+    elements: IndexMap<ElementHash, PoolElement>,
+}
+
+/// An element of a [`Pool`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolElement {
+    bytes: Box<[u8]>,
+    form: MemoryForm,
+}
+
+impl PoolElement {
+    /// Canonical bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// How the reference would hold it.
+    pub const fn form(&self) -> MemoryForm {
+        self.form
+    }
+}
+
+impl Pool {
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        self.elements.len()
+    }
+
+    /// Whether there is no element.
+    pub fn is_empty(&self) -> bool {
+        self.elements.is_empty()
+    }
+
+    /// Whether an element is there.
+    pub fn contains(&self, hash: &ElementHash) -> bool {
+        self.elements.contains_key(hash)
+    }
+
+    /// An element.
+    pub fn get(&self, hash: &ElementHash) -> Option<&PoolElement> {
+        self.elements.get(hash)
+    }
+
+    /// Reads an element; `None` if it is not there.
+    ///
+    /// # Errors
+    /// Those of [`ElementView::parse`], if the bytes in the pool are no element.
+    pub fn view(&self, hash: &ElementHash) -> Result<Option<ElementView<'_>>, Error> {
+        self.get(hash)
+            .map(|element| ElementView::parse(element.bytes()))
+            .transpose()
+    }
+
+    /// All elements in the order in which they came.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&ElementHash, &PoolElement)> {
+        self.elements.iter()
+    }
+
+    /// Adds an element unless it is there; what came first stays, form included. Whether it was added.
+    ///
+    /// The caller vouches that `hash` is the hash of `bytes` and `bytes` are an element.
+    pub(crate) fn insert(&mut self, hash: ElementHash, bytes: &[u8], form: MemoryForm) -> bool {
+        match self.elements.entry(hash) {
+            indexmap::map::Entry::Occupied(_) => false,
+            indexmap::map::Entry::Vacant(entry) => {
+                entry.insert(PoolElement {
+                    bytes: bytes.into(),
+                    form,
+                });
+                true
+            }
+        }
+    }
+
+    /// Keeps the elements a test says yes to, in their order.
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(&ElementHash) -> bool) {
+        self.elements.retain(|hash, _| keep(hash));
+    }
+}
+
+impl ElementSource for Pool {
+    type Bytes<'a> = &'a [u8];
+
+    fn element(&self, hash: &ElementHash) -> Result<Option<&[u8]>, Error> {
+        Ok(self.get(hash).map(PoolElement::bytes))
+    }
+}
+
+impl ElementSink for Pool {
+    fn put(&mut self, element: NewElement<'_>) -> Result<(), Error> {
+        self.insert(element.hash, element.bytes, element.form);
+        Ok(())
+    }
+}
