@@ -1,1 +1,10 @@
 #![doc = include_str!("../README.md")]
+
+mod arrivals;
+pub mod disk;
+mod rng;
+mod wallet;
+
+pub use arrivals::{Arrival, ArrivalOptions, Arrivals, Blocks};
+pub use rng::Rng;
+pub use wallet::Wallet;
