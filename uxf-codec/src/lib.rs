@@ -4,6 +4,7 @@ pub mod canonical;
 mod element;
 mod error;
 pub mod instance_chain;
+pub mod json;
 pub mod limits;
 pub mod package;
 
