@@ -28,6 +28,11 @@ pub const KIND_UNITS_MAX: usize = 64;
 pub const CREATOR_UNITS_MAX: usize = 256;
 /// Longest description of an envelope, in UTF-16 units.
 pub const DESCRIPTION_UNITS_MAX: usize = 1_024;
+/// Most members that the instance chains found in one package may have together.
+///
+/// The reference has no such cap. A fork lists its shared history once for every branch, so that a package of many
+/// branches over a long history would need memory with the square of its size; a million is far beyond any use.
+pub const CHAIN_MEMBERS_MAX: usize = 1_000_000;
 /// Largest state index that can be asked for.
 pub const STATE_INDEX_MAX: u64 = u32::MAX as u64;
 /// Largest version number in a header: 2^53-1.
