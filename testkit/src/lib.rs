@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod arrivals;
+pub mod crash;
 pub mod disk;
 mod rng;
 mod wallet;

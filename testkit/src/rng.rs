@@ -43,10 +43,6 @@ impl Rng {
     }
 
     /// A number from 0 up to and without `bound`; 0 if the bound is 0.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the high half of a product of two 64-bit numbers has 64 bits"
-    )]
     pub fn below(&mut self, bound: u64) -> u64 {
         // The high half of the product is below the bound; its bias of bound / 2^64 does not matter in a test.
         ((u128::from(self.next_u64()) * u128::from(bound)) >> 64) as u64
