@@ -9,6 +9,7 @@
 //! UTF-8, arrays and objects nest [`NESTING_MAX`](crate::limits::NESTING_MAX) deep at most, and a text has at most
 //! 4 GiB.
 
+mod array;
 mod node;
 mod number;
 mod parser;
@@ -16,6 +17,7 @@ mod tape;
 mod text;
 mod write;
 
+pub use array::ArrayItems;
 pub use node::{Kind, Node};
 pub use tape::Tape;
 pub use write::{write_number, write_text, write_value};
