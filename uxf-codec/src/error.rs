@@ -259,4 +259,18 @@ impl Error {
             Self::Source(_) => ErrorCode::SourceFailed,
         }
     }
+
+    /// The same error with the place of its field told from further out.
+    #[cold]
+    pub(crate) fn within(mut self, place: &str) -> Self {
+        if let Self::InvalidHash { field, .. } | Self::MalformedField { field, .. } = &mut self {
+            let separator = if field.is_empty() || field.starts_with('[') {
+                ""
+            } else {
+                "."
+            };
+            *field = format!("{place}{separator}{field}");
+        }
+        self
+    }
 }

@@ -7,6 +7,7 @@ pub mod instance_chain;
 pub mod json;
 pub mod limits;
 pub mod package;
+pub mod token;
 
 pub use element::{
     BatchMark, Child, Element, ElementBatch, ElementHash, ElementSink, ElementSource, ElementType,

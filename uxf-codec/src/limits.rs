@@ -22,6 +22,10 @@ pub const VERIFY_DEPTH_MAX: usize = 4_096;
 pub const NAMETAG_DEPTH_MAX: usize = 100;
 /// Name-tag budget when a proof alone is assembled.
 pub const PROOF_DEPTH_MAX: usize = 64;
+/// Longest path of a step in a Merkle path, in bytes: 32 KiB, some 78,900 decimal digits.
+///
+/// The reference has no such cap; an element with a longer one does not verify ([`VERIFY_ELEMENT_BYTES_MAX`]).
+pub const PATH_BYTES_MAX: usize = 32_768;
 /// Longest instance kind, in UTF-16 units (its characters are all ASCII).
 pub const KIND_UNITS_MAX: usize = 64;
 /// Longest creator of an envelope, in UTF-16 units.

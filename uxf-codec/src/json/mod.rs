@@ -18,6 +18,7 @@ mod text;
 mod write;
 
 pub use array::ArrayItems;
+pub(crate) use node::out_of_range;
 pub use node::{Kind, Node};
 pub use tape::Tape;
 pub use write::{write_number, write_text, write_value};

@@ -1,5 +1,11 @@
 //! JSON, deconstruction and assembly against the golden vectors, against oracles and against random input.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
+mod deconstruct;
 mod json;
+mod vectors;
