@@ -18,6 +18,11 @@ pub const POOL_ELEMENTS_MAX: usize = 1_000_000;
 pub const VERIFY_ELEMENT_BYTES_MAX: usize = 65_536;
 /// Deepest path from a root that verifies, in elements.
 pub const VERIFY_DEPTH_MAX: usize = 4_096;
+/// Most errors that verification lists before it stops.
+///
+/// The reference has no such cap. Every token that leads to a broken part repeats what is broken there, so that a
+/// package of a few megabytes could ask for billions of errors.
+pub const VERIFY_ISSUES_MAX: usize = 10_000;
 /// Deepest nesting of name-tag tokens, the outermost token counted.
 pub const NAMETAG_DEPTH_MAX: usize = 100;
 /// Name-tag budget when a proof alone is assembled.

@@ -16,7 +16,9 @@ pub struct ChainMember {
 }
 
 /// A chain of instances, newest first.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Its `Ord` is for keeping chains in sets; which of two is better is for [`ChainEntry::preference`] to say.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ChainEntry {
     /// The newest instance.
     pub head: ElementHash,

@@ -3,15 +3,20 @@
 //! Envelope, manifest (token id to root), pool (hash to canonical bytes), instance chains and secondary indexes.
 //! Packages are the unit of import and export. A store of many tokens is the engine's business.
 
+mod collect;
 mod envelope;
 mod indexes;
+mod instances;
+mod merge;
 mod pool;
 mod token_id;
 
 use indexmap::IndexMap;
 
+pub use collect::GcProfile;
 pub use envelope::{Envelope, FORMAT_VERSION, Timestamp};
 pub use indexes::Indexes;
+pub use merge::{MergeOptions, MergeOutcome, MergeSkip};
 pub use pool::{Pool, PoolElement};
 pub use token_id::TokenId;
 
@@ -63,6 +68,16 @@ impl Package {
     /// Tokens by type, coin and state.
     pub const fn indexes(&self) -> &Indexes {
         &self.indexes
+    }
+
+    /// Takes a token out of the manifest and the indexes. Whether it was there.
+    ///
+    /// Its elements stay in the pool until [`gc`](Self::gc). As in the reference, the time of the change is noted
+    /// even if there was no such token.
+    pub fn remove(&mut self, token_id: &str, now: Timestamp) -> bool {
+        self.envelope.updated_at = now;
+        self.indexes.forget(token_id);
+        self.manifest.shift_remove(token_id).is_some()
     }
 
     /// The root a token id stands for.

@@ -81,6 +81,11 @@ impl Pool {
         }
     }
 
+    /// Keeps the first elements and drops those that came after them.
+    pub(crate) fn truncate(&mut self, len: usize) {
+        self.elements.truncate(len);
+    }
+
     /// Keeps the elements a test says yes to, in their order.
     pub(crate) fn retain(&mut self, mut keep: impl FnMut(&ElementHash) -> bool) {
         self.elements.retain(|hash, _| keep(hash));
