@@ -6,6 +6,7 @@
 mod collect;
 mod envelope;
 mod indexes;
+mod ingest;
 mod instances;
 mod merge;
 mod pool;
