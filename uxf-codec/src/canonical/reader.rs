@@ -172,15 +172,17 @@ impl<'a> Reader<'a> {
         Ok((major, argument))
     }
 
+    /// The argument of a head of one major type. Where it fails the reader stays where it was, so that a caller may
+    /// go on and expect something else.
     fn expect(&mut self, wanted: u8, reason: &'static str) -> Result<u64> {
         let start = *self;
-        match self.head()? {
-            (major, argument) if major == wanted => Ok(argument),
-            _ => {
-                *self = start;
-                Err(start.malformed(reason))
-            }
-        }
+        let fault = match self.head() {
+            Ok((major, argument)) if major == wanted => return Ok(argument),
+            Ok(_) => start.malformed(reason),
+            Err(fault) => fault,
+        };
+        *self = start;
+        Err(fault)
     }
 
     pub(crate) fn uint(&mut self) -> Result<u64> {

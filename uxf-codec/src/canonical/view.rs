@@ -325,3 +325,27 @@ fn read_child<'a>(reader: &mut Reader<'a>) -> Result<ChildView<'a>> {
     }
     Ok(ChildView::Many(ChildList(reader.since(&start))))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An inclusion proof with one child, its role's value given as bytes.
+    fn with_child(value: &[u8]) -> Vec<u8> {
+        let head = b"\xa4\x64type\x08\x66header\x84\x01\x01\x67default\xf6\x67content\xa0";
+        let role = b"\x68children\xa1\x6dauthenticator";
+        [&head[..], &role[..], value].concat()
+    }
+
+    #[test]
+    fn a_head_that_no_array_has_is_not_passed_over_in_front_of_a_link() {
+        let mut link = b"\xd8\x2a\x58\x25\x00".to_vec();
+        link.extend_from_slice(&ElementHash::of(b"").to_cid_bytes());
+        assert!(ElementView::parse(&with_child(&link)).is_ok());
+        for head in [&[0x9f][..], &[0x98, 0x00], &[0x99, 0x00, 0x01], &[0x1c]] {
+            let bytes = with_child(&[head, &link].concat());
+            let refused = ElementView::parse(&bytes);
+            assert!(refused.is_err(), "{head:x?} was passed over: {refused:?}");
+        }
+    }
+}
