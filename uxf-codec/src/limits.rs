@@ -27,6 +27,10 @@ pub const VERIFY_ISSUES_MAX: usize = 10_000;
 pub const NAMETAG_DEPTH_MAX: usize = 100;
 /// Name-tag budget when a proof alone is assembled.
 pub const PROOF_DEPTH_MAX: usize = 64;
+/// Largest token JSON that is assembled unless asked otherwise, in bytes: 256 MiB.
+///
+/// Name-tags that list one another can make a few elements into JSON without end; the reference has no such cap.
+pub const TOKEN_JSON_BYTES_MAX: usize = 256 << 20;
 /// Longest path of a step in a Merkle path, in bytes: 32 KiB, some 78,900 decimal digits.
 ///
 /// The reference has no such cap; an element with a longer one does not verify ([`VERIFY_ELEMENT_BYTES_MAX`]).

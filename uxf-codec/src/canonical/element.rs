@@ -218,7 +218,7 @@ fn content_to_memory(
 }
 
 /// Any value, its bytes as hex text.
-fn to_memory(value: RawValue<'_>) -> Value {
+pub(crate) fn to_memory(value: RawValue<'_>) -> Value {
     match value {
         RawValue::Null => Value::Null,
         RawValue::Bool(value) => Value::Bool(value),

@@ -14,6 +14,7 @@ mod writer;
 
 pub use decode::decode_value;
 pub(crate) use decode::number;
+pub(crate) use element::to_memory;
 pub use reader::RawValue;
 pub(crate) use reader::{list_items, map_entries};
 pub use value::Value;

@@ -3,6 +3,7 @@
 //! `array(2) [root, array(n) [array(2) [path, data or null], ...]]`; `path` is a number without a bound in the SDK,
 //! in big-endian bytes without leading zeros, so that zero is an empty byte string.
 
+use super::assemble::{DigitBuffers, write_hex};
 use super::deconstruct::fields::{hex_fault, malformed};
 use crate::canonical::Writer;
 use crate::error::Error;
@@ -185,4 +186,208 @@ fn write_number(blob: &mut Vec<u8>, limbs: &[u64]) {
     for (chunk, limb) in chunks.iter_mut().zip(lower.iter().rev()) {
         *chunk = limb.to_be_bytes();
     }
+}
+
+/// Appends the JSON of a path from its CBOR, as leniently as the SDK reads it: further items, trailing bytes and
+/// heads longer than needed are passed over.
+pub(super) fn write(
+    out: &mut Vec<u8>,
+    digits: &mut DigitBuffers,
+    blob: &[u8],
+) -> Result<(), Error> {
+    let mut reader = BlobReader { blob, at: 0 };
+    let parts = reader.pair()?;
+    let root = reader.bytes()?;
+    if root.len() < ROOT_BYTES_MIN {
+        return Err(reader.refuse("a root of less than 3 bytes"));
+    }
+    out.extend_from_slice(b"{\"root\":");
+    write_hex(out, root);
+    out.extend_from_slice(b",\"steps\":[");
+    for place in 0..reader.array()? {
+        if place > 0 {
+            out.push(b',');
+        }
+        let step_parts = reader.pair()?;
+        let path = reader.bytes()?;
+        out.extend_from_slice(b"{\"data\":");
+        match reader.bytes_or_null()? {
+            Some(data) => write_hex(out, data),
+            None => out.extend_from_slice(b"null"),
+        }
+        out.extend_from_slice(b",\"path\":\"");
+        write_decimal(out, digits, path)?;
+        out.extend_from_slice(b"\"}");
+        reader.skip(step_parts)?;
+    }
+    out.extend_from_slice(b"]}");
+    reader.skip(parts)
+}
+
+/// Reads the SDK's CBOR.
+struct BlobReader<'a> {
+    blob: &'a [u8],
+    at: usize,
+}
+
+impl<'a> BlobReader<'a> {
+    #[cold]
+    fn refuse(&self, reason: &'static str) -> Error {
+        Error::MalformedCbor {
+            offset: self.at,
+            reason,
+        }
+    }
+
+    fn take(&mut self, len: u64) -> Result<&'a [u8], Error> {
+        let end = usize::try_from(len)
+            .ok()
+            .and_then(|len| self.at.checked_add(len));
+        match end.and_then(|end| Some((end, self.blob.get(self.at..end)?))) {
+            Some((end, taken)) => {
+                self.at = end;
+                Ok(taken)
+            }
+            None => Err(self.refuse("the Merkle path ends too early")),
+        }
+    }
+
+    /// Major type and argument, in however many bytes.
+    fn head(&mut self) -> Result<(u8, u64), Error> {
+        let [first] = *self.take(1)? else {
+            return Err(self.refuse("the Merkle path ends too early"));
+        };
+        let argument = match first & 0x1f {
+            info @ 0..=23 => u64::from(info),
+            info @ 24..=27 => self
+                .take(1 << (info - 24))?
+                .iter()
+                .fold(0, |argument, byte| argument << 8 | u64::from(*byte)),
+            _ => return Err(self.refuse("indefinite or reserved length in a Merkle path")),
+        };
+        Ok((first >> 5, argument))
+    }
+
+    fn expect(&mut self, wanted: u8, reason: &'static str) -> Result<u64, Error> {
+        let start = self.at;
+        match self.head()? {
+            (major, argument) if major == wanted => Ok(argument),
+            _ => {
+                self.at = start;
+                Err(self.refuse(reason))
+            }
+        }
+    }
+
+    fn array(&mut self) -> Result<u64, Error> {
+        self.expect(4, "expected an array in a Merkle path")
+    }
+
+    /// Opens an array of which the first two items are wanted; how many others it has.
+    fn pair(&mut self) -> Result<u64, Error> {
+        match self.array()?.checked_sub(2) {
+            Some(others) => Ok(others),
+            None => Err(self.refuse("expected an array of two items in a Merkle path")),
+        }
+    }
+
+    fn bytes(&mut self) -> Result<&'a [u8], Error> {
+        let len = self.expect(2, "expected bytes in a Merkle path")?;
+        self.take(len)
+    }
+
+    fn bytes_or_null(&mut self) -> Result<Option<&'a [u8]>, Error> {
+        if self.blob.get(self.at) == Some(&0xf6) {
+            self.at += 1;
+            return Ok(None);
+        }
+        self.bytes().map(Some)
+    }
+
+    /// Passes over items, whatever they hold.
+    fn skip(&mut self, items: u64) -> Result<(), Error> {
+        // Every item takes a byte at least, so a lying count ends with the input.
+        let mut pending = u128::from(items);
+        while pending > 0 {
+            pending -= 1;
+            let (major, argument) = self.head()?;
+            match major {
+                2 | 3 => {
+                    self.take(argument)?;
+                }
+                4 => pending += u128::from(argument),
+                5 => pending += 2 * u128::from(argument),
+                6 => pending += 1,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Appends a big-endian number in decimal.
+fn write_decimal(out: &mut Vec<u8>, digits: &mut DigitBuffers, number: &[u8]) -> Result<(), Error> {
+    const CHUNK: u64 = 1_000_000_000;
+    if number.len() > PATH_BYTES_MAX {
+        return Err(Error::LimitExceeded {
+            what: "bytes of a path of a Merkle step",
+            limit: PATH_BYTES_MAX as u64,
+            found: number.len() as u64,
+        });
+    }
+    let DigitBuffers { limbs, chunks } = digits;
+    limbs.clear();
+    limbs.extend(number.rchunks(4).map(|limb| {
+        limb.iter()
+            .fold(0, |limb: u32, byte| limb << 8 | u32::from(*byte))
+    }));
+    chunks.clear();
+    while let Some(highest) = limbs.last() {
+        if *highest == 0 {
+            limbs.pop();
+            continue;
+        }
+        let mut rest = 0;
+        for limb in limbs.iter_mut().rev() {
+            let dividend = rest << 32 | u64::from(*limb);
+            *limb = low_half(dividend / CHUNK);
+            rest = dividend % CHUNK;
+        }
+        chunks.push(low_half(rest));
+    }
+    let mut rest = chunks.iter().rev();
+    write_chunk(out, rest.next().copied().unwrap_or(0), 1);
+    for chunk in rest {
+        write_chunk(out, *chunk, 9);
+    }
+    Ok(())
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a quotient or rest of a division by 10^9 of less than 10^9 * 2^32"
+)]
+const fn low_half(wide: u64) -> u32 {
+    wide as u32
+}
+
+/// Appends a number below 10^9 with at least `width` digits.
+fn write_chunk(out: &mut Vec<u8>, number: u32, width: usize) {
+    let mut digits = [b'0'; 9];
+    let mut used = 0;
+    let mut rest = number;
+    for digit in digits.iter_mut().rev() {
+        if rest == 0 && used >= width {
+            break;
+        }
+        *digit = b'0' + low_digit(rest % 10);
+        rest /= 10;
+        used += 1;
+    }
+    out.extend_from_slice(digits.get(9 - used..).unwrap_or_default());
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a decimal digit")]
+const fn low_digit(digit: u32) -> u8 {
+    digit as u8
 }

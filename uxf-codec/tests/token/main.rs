@@ -6,6 +6,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod assemble;
 mod deconstruct;
 mod json;
 mod vectors;
