@@ -146,6 +146,9 @@ pub enum Error {
     /// The element source or sink failed.
     #[error("the element store failed")]
     Source(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The reader or writer that a caller handed in failed.
+    #[error("the stream could not be read or written")]
+    Stream(#[source] std::io::Error),
 }
 
 /// What is wrong with a hex text.
@@ -201,6 +204,7 @@ pub enum ErrorCode {
     MalformedCar,
     MalformedField,
     SourceFailed,
+    StreamFailed,
 }
 
 impl ErrorCode {
@@ -225,6 +229,7 @@ impl ErrorCode {
             Self::MalformedCar => "MALFORMED_CAR",
             Self::MalformedField => "MALFORMED_FIELD",
             Self::SourceFailed => "SOURCE_FAILED",
+            Self::StreamFailed => "STREAM_FAILED",
         }
     }
 }
@@ -257,6 +262,7 @@ impl Error {
             Self::MalformedCar { .. } => ErrorCode::MalformedCar,
             Self::MalformedField { .. } => ErrorCode::MalformedField,
             Self::Source(_) => ErrorCode::SourceFailed,
+            Self::Stream(_) => ErrorCode::StreamFailed,
         }
     }
 

@@ -13,6 +13,22 @@ pub trait ElementSource {
     /// # Errors
     /// [`Error::Source`] when the source itself fails. An absent element is no error here.
     fn element(&self, hash: &ElementHash) -> Result<Option<Self::Bytes<'_>>, Error>;
+
+    /// Reads an element together with the form the reference would hold it in, for exports that are to be byte for
+    /// byte those of the reference.
+    ///
+    /// A source that keeps canonical bytes only has nothing to add: by default the form is
+    /// [`MemoryForm::CANONICAL`].
+    ///
+    /// # Errors
+    /// Those of [`Self::element`].
+    fn element_in_form(
+        &self,
+        hash: &ElementHash,
+    ) -> Result<Option<(Self::Bytes<'_>, MemoryForm)>, Error> {
+        let bytes = self.element(hash)?;
+        Ok(bytes.map(|bytes| (bytes, MemoryForm::CANONICAL)))
+    }
 }
 
 /// Where deconstructing writes elements to, children before parents.

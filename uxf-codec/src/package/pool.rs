@@ -98,6 +98,12 @@ impl ElementSource for Pool {
     fn element(&self, hash: &ElementHash) -> Result<Option<&[u8]>, Error> {
         Ok(self.get(hash).map(PoolElement::bytes))
     }
+
+    fn element_in_form(&self, hash: &ElementHash) -> Result<Option<(&[u8], MemoryForm)>, Error> {
+        Ok(self
+            .get(hash)
+            .map(|element| (element.bytes(), element.form())))
+    }
 }
 
 impl ElementSink for Pool {
