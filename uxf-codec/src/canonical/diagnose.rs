@@ -1,4 +1,4 @@
-use super::reader::{Fault, FaultClass};
+use super::reader::Fault;
 use super::{Value, decode_value};
 use crate::element::{ElementType, InstanceKind};
 use crate::error::Error;
@@ -14,12 +14,10 @@ pub(super) fn diagnose(bytes: &[u8], fault: Fault) -> Error {
     if let Err(error) = shape {
         return error;
     }
-    match fault.class {
-        FaultClass::Malformed => fault.into(),
-        FaultClass::NotCanonical => Error::VerificationFailed {
-            at: format!("element, byte {}", fault.offset),
-            reason: format!("{}; it is not encoded canonically", fault.reason),
-        },
+    // The tolerant decoder took it and the shape is that of an element, so only the encoding is left to blame.
+    Error::VerificationFailed {
+        at: format!("element, byte {}", fault.offset),
+        reason: format!("{}; it is not encoded canonically", fault.reason),
     }
 }
 
@@ -91,5 +89,29 @@ fn serialization(at: &str, reason: &str) -> Error {
     Error::Serialization {
         at: format!("element {at}"),
         reason: reason.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::ErrorCode;
+    use crate::canonical::ElementView;
+
+    #[test]
+    fn a_number_written_as_a_float_is_another_encoding_and_not_another_shape() {
+        let float_one = b"\xfb\x3f\xf0\0\0\0\0\0\0";
+        let rest = b"\x67default\xf6\x67content\xa0\x68children\xa0";
+        for (element_type, version) in [(&float_one[..], &[1][..]), (&[1], float_one)] {
+            let parts: [&[u8]; 6] = [
+                b"\xa4\x64type",
+                element_type,
+                b"\x66header\x84",
+                version,
+                &[1],
+                rest,
+            ];
+            let error = ElementView::parse(&parts.concat()).unwrap_err();
+            assert_eq!(error.code(), ErrorCode::VerificationFailed, "{error}");
+        }
     }
 }

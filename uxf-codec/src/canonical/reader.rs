@@ -16,15 +16,6 @@ pub(crate) struct Reader<'a> {
 pub(crate) struct Fault {
     pub(crate) offset: usize,
     pub(crate) reason: &'static str,
-    pub(crate) class: FaultClass,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum FaultClass {
-    /// No DAG-CBOR at all.
-    Malformed,
-    /// DAG-CBOR that the reference's decoder tolerates and that would be encoded otherwise.
-    NotCanonical,
 }
 
 impl From<Fault> for Error {
@@ -75,19 +66,10 @@ impl<'a> Reader<'a> {
         self.len - self.rest.len()
     }
 
-    pub(crate) const fn malformed(&self, reason: &'static str) -> Fault {
+    pub(crate) const fn refuse(&self, reason: &'static str) -> Fault {
         Fault {
             offset: self.offset(),
             reason,
-            class: FaultClass::Malformed,
-        }
-    }
-
-    pub(crate) const fn not_canonical(&self, reason: &'static str) -> Fault {
-        Fault {
-            offset: self.offset(),
-            reason,
-            class: FaultClass::NotCanonical,
         }
     }
 
@@ -100,7 +82,7 @@ impl<'a> Reader<'a> {
         if self.is_at_end() {
             Ok(())
         } else {
-            Err(self.malformed("bytes after the end"))
+            Err(self.refuse("bytes after the end"))
         }
     }
 
@@ -118,7 +100,7 @@ impl<'a> Reader<'a> {
                 self.rest = rest;
                 Ok(taken)
             }
-            None => Err(self.malformed("the input ends too early")),
+            None => Err(self.refuse("the input ends too early")),
         }
     }
 
@@ -139,7 +121,7 @@ impl<'a> Reader<'a> {
                 self.rest = rest;
                 Ok(*taken)
             }
-            None => Err(self.malformed("the input ends too early")),
+            None => Err(self.refuse("the input ends too early")),
         }
     }
 
@@ -147,7 +129,7 @@ impl<'a> Reader<'a> {
     /// their raw additional information and stay unread behind it.
     pub(crate) fn head(&mut self) -> Result<(u8, u64)> {
         let Some((&first, rest)) = self.rest.split_first() else {
-            return Err(self.malformed("the input ends too early"));
+            return Err(self.refuse("the input ends too early"));
         };
         let (major, info) = (first >> 5, first & 0x1f);
         if info < 24 {
@@ -164,10 +146,10 @@ impl<'a> Reader<'a> {
             25 => (u64::from(u16::from_be_bytes(self.array_of()?)), 0x100),
             26 => (u64::from(u32::from_be_bytes(self.array_of()?)), 0x1_0000),
             27 => (u64::from_be_bytes(self.array_of()?), 0x1_0000_0000),
-            _ => return Err(start.malformed("indefinite or reserved length")),
+            _ => return Err(start.refuse("indefinite or reserved length")),
         };
         if argument < smallest {
-            return Err(start.malformed("a number or length in more bytes than needed"));
+            return Err(start.refuse("a number or length in more bytes than needed"));
         }
         Ok((major, argument))
     }
@@ -178,7 +160,7 @@ impl<'a> Reader<'a> {
         let start = *self;
         let fault = match self.head() {
             Ok((major, argument)) if major == wanted => return Ok(argument),
-            Ok(_) => start.malformed(reason),
+            Ok(_) => start.refuse(reason),
             Err(fault) => fault,
         };
         *self = start;
@@ -208,14 +190,14 @@ impl<'a> Reader<'a> {
     }
 
     fn bytes_of(&mut self, len: u64) -> Result<&'a [u8]> {
-        let len = usize::try_from(len).map_err(|_| self.malformed("the input ends too early"))?;
+        let len = usize::try_from(len).map_err(|_| self.refuse("the input ends too early"))?;
         self.take(len)
     }
 
     fn text_of(&mut self, len: u64) -> Result<&'a str> {
         let start = *self;
         core::str::from_utf8(self.bytes_of(len)?)
-            .map_err(|_| start.not_canonical("text that is not UTF-8"))
+            .map_err(|_| start.refuse("text that is not UTF-8"))
     }
 
     /// A link to an element; links of any other codec, hash or length are refused.
@@ -223,7 +205,7 @@ impl<'a> Reader<'a> {
         let start = *self;
         if !self.literal(&[0xd8, 0x2a, 0x58, 0x25, 0x00]) || !self.literal(&CID_PREFIX) {
             *self = start;
-            return Err(start.malformed("expected a link to a dag-cbor sha2-256 block"));
+            return Err(start.refuse("expected a link to a dag-cbor sha2-256 block"));
         }
         Ok(ElementHash::from_bytes(self.array_of()?))
     }
@@ -243,7 +225,7 @@ impl<'a> Reader<'a> {
         Ok(match major {
             UINT | NEGATIVE => {
                 if argument > SAFE_INTEGER_MAX - u64::from(major == NEGATIVE) {
-                    return Err(start.not_canonical("an integer beyond 2^53-1"));
+                    return Err(start.refuse("an integer beyond 2^53-1"));
                 }
                 let magnitude = i128::from(argument);
                 RawValue::Int(if major == UINT {
@@ -290,7 +272,7 @@ impl<'a> Reader<'a> {
         if depth < NESTING_MAX {
             Ok(())
         } else {
-            Err(self.malformed("nested too deeply"))
+            Err(self.refuse("nested too deeply"))
         }
     }
 
@@ -301,9 +283,9 @@ impl<'a> Reader<'a> {
         if let Some(before) = previous {
             match super::key_order(before, key) {
                 core::cmp::Ordering::Less => {}
-                core::cmp::Ordering::Equal => return Err(start.malformed("a repeated key")),
+                core::cmp::Ordering::Equal => return Err(start.refuse("a repeated key")),
                 core::cmp::Ordering::Greater => {
-                    return Err(start.not_canonical("keys out of order"));
+                    return Err(start.refuse("keys out of order"));
                 }
             }
         }
@@ -314,11 +296,11 @@ impl<'a> Reader<'a> {
     fn cid_of(&mut self, tag: u64) -> Result<&'a [u8]> {
         let start = *self;
         if tag != 42 {
-            return Err(start.malformed("a tag other than 42"));
+            return Err(start.refuse("a tag other than 42"));
         }
         match self.bytes()?.split_first() {
             Some((0, cid)) if super::is_cid(cid) => Ok(cid),
-            _ => Err(start.malformed("a link that is not a zero byte and a CID")),
+            _ => Err(start.refuse("a link that is not a zero byte and a CID")),
         }
     }
 
@@ -327,20 +309,20 @@ impl<'a> Reader<'a> {
             20 => RawValue::Bool(false),
             21 => RawValue::Bool(true),
             22 => RawValue::Null,
-            23 => return Err(start.not_canonical("undefined")),
-            25 | 26 => return Err(start.not_canonical("a float of 16 or 32 bits")),
+            23 => return Err(start.refuse("undefined")),
+            25 | 26 => return Err(start.refuse("a float of 16 or 32 bits")),
             27 => {
                 let value = f64::from_bits(u64::from_be_bytes(self.array_of()?));
                 if !value.is_finite() {
-                    return Err(start.malformed("NaN or an infinity"));
+                    return Err(start.refuse("NaN or an infinity"));
                 }
                 #[expect(clippy::cast_precision_loss, reason = "2^53-1 is exact")]
                 if value.fract() == 0.0 && value.abs() <= SAFE_INTEGER_MAX as f64 {
-                    return Err(start.not_canonical("an integer written as a float"));
+                    return Err(start.refuse("an integer written as a float"));
                 }
                 RawValue::Float(value)
             }
-            _ => return Err(start.malformed("a simple value that is none of false, true and null")),
+            _ => return Err(start.refuse("a simple value that is none of false, true and null")),
         })
     }
 }

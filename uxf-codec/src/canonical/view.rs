@@ -85,18 +85,18 @@ impl<'a> ElementView<'a> {
     fn read(bytes: &'a [u8]) -> Result<Self> {
         let mut reader = Reader::new(bytes);
         if !reader.literal(b"\xa4\x64type") {
-            return Err(reader.not_canonical("an element begins with its type"));
+            return Err(reader.refuse("an element begins with its type"));
         }
         let element_type = ElementType::from_id(reader.uint()?)
-            .ok_or_else(|| reader.not_canonical("an unknown element type"))?;
+            .ok_or_else(|| reader.refuse("an unknown element type"))?;
         if !reader.literal(b"\x66header\x84") {
-            return Err(reader.not_canonical("the header comes second and has four parts"));
+            return Err(reader.refuse("the header comes second and has four parts"));
         }
         let representation = version(&mut reader)?;
         let semantics = version(&mut reader)?;
         let kind = reader.text()?;
         if !InstanceKind::is_valid(kind) {
-            return Err(reader.not_canonical("an instance kind of 1 to 64 letters, digits or ._-"));
+            return Err(reader.refuse("an instance kind of 1 to 64 letters, digits or ._-"));
         }
         let predecessor = if reader.null() {
             None
@@ -104,11 +104,11 @@ impl<'a> ElementView<'a> {
             Some(reader.element_link()?)
         };
         if !reader.literal(b"\x67content") {
-            return Err(reader.not_canonical("the content comes third"));
+            return Err(reader.refuse("the content comes third"));
         }
         let content = read_content(&mut reader, element_type)?;
         if !reader.literal(b"\x68children") {
-            return Err(reader.not_canonical("the children come fourth"));
+            return Err(reader.refuse("the children come fourth"));
         }
         let children = read_children(&mut reader)?;
         reader.end()?;
@@ -254,7 +254,7 @@ fn version(reader: &mut Reader<'_>) -> Result<u64> {
     if number <= HEADER_NUMBER_MAX {
         Ok(number)
     } else {
-        Err(start.not_canonical("a version beyond 2^53-1"))
+        Err(start.refuse("a version beyond 2^53-1"))
     }
 }
 
@@ -266,7 +266,7 @@ fn read_content<'a>(reader: &mut Reader<'a>, element_type: ElementType) -> Resul
         let before = *reader;
         let value = reader.value()?;
         if !is_canonical_field(element_type, key, value) {
-            return Err(before.not_canonical("a field that is encoded otherwise"));
+            return Err(before.refuse("a field that is encoded otherwise"));
         }
     }
     Ok(reader.since(&start))
