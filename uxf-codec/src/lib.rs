@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod canonical;
+pub mod carriage;
 pub mod diff;
 mod element;
 mod error;

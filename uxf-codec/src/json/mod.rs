@@ -20,5 +20,6 @@ mod write;
 pub use array::ArrayItems;
 pub(crate) use node::out_of_range;
 pub use node::{Kind, Node};
+pub(crate) use number::array_index;
 pub use tape::Tape;
 pub use write::{write_number, write_text, write_value};

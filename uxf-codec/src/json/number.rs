@@ -30,7 +30,7 @@ fn some_digits(text: &[u8], at: usize) -> Option<usize> {
 
 /// The place of a key among array indexes, which the reference's language lists before all other keys: a number of
 /// 0 to 2^32-2 without leading zeros.
-pub(super) fn array_index(key: &str) -> Option<u32> {
+pub(crate) fn array_index(key: &str) -> Option<u32> {
     let is_plain = match key.as_bytes() {
         [b'0'] => true,
         [b'1'..=b'9', rest @ ..] => rest.len() < 10 && rest.iter().all(u8::is_ascii_digit),

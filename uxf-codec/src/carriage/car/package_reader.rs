@@ -1,0 +1,212 @@
+use std::io::Read;
+
+use cid::Cid;
+
+use super::bundle::{decode_envelope, decode_manifest};
+use super::cid::{BlockCid, check_block_hash};
+use super::limits::CarLimits;
+use super::reader::{CarBlock, CarReader};
+use crate::canonical::ElementView;
+use crate::element::ElementHash;
+use crate::error::Error;
+use crate::package::{Envelope, Manifest};
+
+/// An element that is what its CID says, read and hashed.
+#[derive(Clone, Copy, Debug)]
+pub struct VerifiedElement<'a> {
+    /// Its address.
+    pub hash: ElementHash,
+    /// What it says.
+    pub view: ElementView<'a>,
+    /// Its canonical bytes.
+    pub bytes: &'a [u8],
+}
+
+/// Reads the archive of a package from a stream, holding one block at a time.
+///
+/// Elements come verified, in the order of the file; envelope and manifest are kept aside until the end. Where an
+/// archive has several faults the one told is the first met, which need not be the one that
+/// [`Package::from_car`] tells.
+///
+/// ```
+/// use uxf_codec::carriage::car::{CarLimits, CarProfile, PackageReader};
+/// use uxf_codec::package::{Envelope, Package, Timestamp};
+///
+/// let car = Package::new(Envelope::new(Timestamp::from_secs(7))).to_car(CarProfile::Exact).unwrap();
+/// let mut reader = PackageReader::new(car.as_slice(), CarLimits::REFERENCE).unwrap();
+/// while let Some(element) = reader.next_element().unwrap() {
+///     println!("{} is a {}", element.hash, element.view.element_type());
+/// }
+/// let (envelope, manifest) = reader.finish().unwrap();
+/// assert_eq!(envelope.created_at, Timestamp::from_secs(7));
+/// assert!(manifest.is_empty());
+/// ```
+#[derive(Debug)]
+pub struct PackageReader<R> {
+    car: CarReader<R>,
+    root: Cid,
+    envelope: Option<Envelope>,
+    manifest_cid: Option<Cid>,
+    manifest: Option<Manifest>,
+    /// A block in front of the envelope that is no element, so it must be the manifest.
+    held: Option<Vec<u8>>,
+}
+
+/// What a block turned out to be.
+enum Role {
+    Element,
+    Other,
+}
+
+impl<R: Read> PackageReader<R> {
+    /// Reads the header.
+    ///
+    /// # Errors
+    /// [`Error::InvalidPackage`] unless there is exactly one root; those of [`CarReader::new`].
+    pub fn new(input: R, limits: CarLimits) -> Result<Self, Error> {
+        let car = CarReader::new(input, limits)?;
+        let root = single_root(car.roots())?;
+        Ok(Self {
+            car,
+            root,
+            envelope: None,
+            manifest_cid: None,
+            manifest: None,
+            held: None,
+        })
+    }
+
+    /// The CID of the envelope: the identity of the bundle.
+    pub const fn root(&self) -> &Cid {
+        &self.root
+    }
+
+    /// The envelope, once it has been met.
+    pub const fn envelope(&self) -> Option<&Envelope> {
+        self.envelope.as_ref()
+    }
+
+    /// The manifest, once it has been met; in what this crate and the reference write that is before any element.
+    pub const fn manifest(&self) -> Option<&Manifest> {
+        self.manifest.as_ref()
+    }
+
+    /// Bytes taken from the stream so far, the element last shown not counted.
+    pub const fn offset(&self) -> u64 {
+        self.car.offset()
+    }
+
+    /// The next element; `None` behind the last block. An element may come more than once.
+    ///
+    /// # Errors
+    /// [`Error::Serialization`] for a CID that is no element's, an envelope or a manifest of the wrong shape;
+    /// [`Error::VerificationFailed`] for bytes that do not have the hash of their CID; those of
+    /// [`ElementView::parse`] and of [`CarReader::next_block`].
+    pub fn next_element(&mut self) -> Result<Option<VerifiedElement<'_>>, Error> {
+        while self.car.advance()? {
+            if matches!(self.take_part()?, Role::Element) {
+                break;
+            }
+        }
+        match self.car.current()? {
+            Some(block) => verify_element(block.cid, block.bytes).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Envelope and manifest, after [`Self::next_element`] has given `None`.
+    ///
+    /// What the manifest names is to be checked with [`check_roots`](super::check_roots) once the elements can be looked up.
+    ///
+    /// # Errors
+    /// [`Error::Serialization`] if there was no envelope or no manifest.
+    pub fn finish(self) -> Result<(Envelope, Manifest), Error> {
+        let envelope = self.envelope.ok_or_else(|| absent("envelope"))?;
+        let manifest = self.manifest.ok_or_else(|| absent("manifest"))?;
+        Ok((envelope, manifest))
+    }
+
+    /// Keeps the current block if it is envelope or manifest.
+    fn take_part(&mut self) -> Result<Role, Error> {
+        let Some(block) = self.car.current()? else {
+            return Ok(Role::Other);
+        };
+        if block.cid.is(&self.root) {
+            if self.envelope.is_none() {
+                check_block_hash(block.bytes, &self.root, "envelope")?;
+                let (envelope, manifest_cid) = decode_envelope(block.bytes)?;
+                self.envelope = Some(envelope);
+                self.settle_held(manifest_cid)?;
+            }
+            return Ok(Role::Other);
+        }
+        if let Some(manifest_cid) = &self.manifest_cid {
+            if !block.cid.is(manifest_cid) {
+                return Ok(Role::Element);
+            }
+            if self.manifest.is_none() {
+                self.manifest = Some(read_manifest(block.bytes, manifest_cid)?);
+            }
+            return Ok(Role::Other);
+        }
+        Self::hold(&mut self.held, block)
+    }
+
+    /// In front of the envelope nobody knows which block the manifest is; it is the only one that is no element.
+    fn hold(held: &mut Option<Vec<u8>>, block: CarBlock<'_>) -> Result<Role, Error> {
+        match (ElementView::parse(block.bytes), &held) {
+            (Ok(_), _) => Ok(Role::Element),
+            (Err(_), None) => {
+                *held = Some(block.bytes.to_vec());
+                Ok(Role::Other)
+            }
+            (Err(_), Some(first)) if first.as_slice() == block.bytes => Ok(Role::Other),
+            (Err(error), Some(_)) => Err(error),
+        }
+    }
+
+    fn settle_held(&mut self, manifest_cid: Cid) -> Result<(), Error> {
+        if let Some(bytes) = self.held.take() {
+            self.manifest = Some(read_manifest(&bytes, &manifest_cid)?);
+        }
+        self.manifest_cid = Some(manifest_cid);
+        Ok(())
+    }
+}
+
+pub(super) fn verify_element<'a>(
+    cid: BlockCid<'a>,
+    bytes: &'a [u8],
+) -> Result<VerifiedElement<'a>, Error> {
+    let hash = cid.element_hash()?;
+    let view = ElementView::parse(bytes)?;
+    let found = ElementHash::of(bytes);
+    if found != hash {
+        return Err(Error::VerificationFailed {
+            at: format!("element {hash}"),
+            reason: format!("its bytes have the hash {found}"),
+        });
+    }
+    Ok(VerifiedElement { hash, view, bytes })
+}
+
+pub(super) fn read_manifest(bytes: &[u8], cid: &Cid) -> Result<Manifest, Error> {
+    check_block_hash(bytes, cid, "manifest")?;
+    decode_manifest(bytes)
+}
+
+pub(super) fn single_root(roots: &[Cid]) -> Result<Cid, Error> {
+    match roots {
+        [root] => Ok(*root),
+        _ => Err(Error::InvalidPackage {
+            reason: format!("the CAR has {} roots where one is needed", roots.len()),
+        }),
+    }
+}
+
+pub(super) fn absent(what: &str) -> Error {
+    Error::Serialization {
+        at: "CAR".to_owned(),
+        reason: format!("the {what} block is not in it"),
+    }
+}

@@ -1,0 +1,17 @@
+//! How packages travel, judged by what the reference implementation wrote and refused.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod archives;
+mod invalid;
+mod limits;
+mod mutations;
+mod payloads;
+mod split;
+mod support;
+mod uxf_json;
