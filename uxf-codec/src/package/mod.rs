@@ -5,6 +5,7 @@
 
 mod collect;
 mod envelope;
+mod gather;
 mod indexes;
 mod ingest;
 mod instances;
