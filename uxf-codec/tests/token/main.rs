@@ -8,5 +8,7 @@
 
 mod assemble;
 mod deconstruct;
+mod hostile;
 mod json;
+mod properties;
 mod vectors;
