@@ -1,1 +1,30 @@
 #![doc = include_str!("../README.md")]
+
+mod batch;
+mod clock;
+mod elements;
+mod engine;
+mod entropy;
+mod error;
+mod inventory;
+mod metrics;
+mod options;
+mod recovery;
+mod shared;
+mod snapshot;
+mod stats;
+mod tables;
+mod writer;
+
+pub use batch::WriteBatch;
+pub use clock::{Clock, SystemClock};
+pub use engine::{DATABASE_FILE, Engine, Import, ReadOnlyEngine};
+pub use entropy::{Entropy, SystemEntropy};
+pub use error::{Error, ErrorKind};
+pub use inventory::{INVENTORY_NAME_BYTES_MAX, Inventory, TOKEN_ID_BYTES_MAX, Tokens};
+pub use metrics::MetricsSnapshot;
+pub use options::{Durability, EngineOptions, RepairPolicy};
+pub use snapshot::{ElementBytes, Snapshot};
+pub use stats::Stats;
+pub use tables::row::BlockKind;
+pub use writer::{CommitOutcome, SweepOutcome, Ticket};

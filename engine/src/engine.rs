@@ -1,0 +1,392 @@
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Sender, bounded};
+
+use crate::batch::{BatchData, WriteBatch};
+use crate::error::Error;
+use crate::inventory::{Inventory, check_name};
+use crate::metrics::MetricsSnapshot;
+use crate::options::{Durability, EngineOptions};
+use crate::recovery::{create_if_new, recover};
+use crate::shared::Shared;
+use crate::snapshot::Snapshot;
+use crate::stats::Stats;
+use crate::tables::schema::Db;
+use crate::writer::{Command, Request, SweepOutcome, Ticket, Writer};
+
+/// Name of the database file in a store directory.
+pub const DATABASE_FILE: &str = "uxf.redb";
+
+/// Name of the database file while it is being made.
+const UNFINISHED_FILE: &str = "uxf.redb.unfinished";
+
+/// An open store. Cheap to clone; every clone is the same store, and it is closed when the last one is dropped.
+///
+/// ```
+/// use uxf_engine::{Engine, EngineOptions};
+///
+/// let directory = tempfile::tempdir().unwrap();
+/// let engine = Engine::open(directory.path(), EngineOptions::new()).unwrap();
+/// let mut batch = engine.begin();
+/// let hash = batch.put_opaque(b"kept").unwrap();
+/// batch.pin(&hash).unwrap();
+/// batch.commit().unwrap();
+/// drop(engine);
+///
+/// let engine = Engine::open(directory.path(), EngineOptions::new()).unwrap();
+/// assert!(engine.snapshot().unwrap().contains(&hash).unwrap());
+/// ```
+#[derive(Clone, Debug)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    shared: Arc<Shared>,
+    commands: Sender<Command>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Engine {
+    /// Opens the store in a directory, making both if they are not there.
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`]; [`Error::Locked`] while another program or handle has it open;
+    /// [`Error::FormatVersion`]; [`Error::Io`]; [`Error::Corrupted`].
+    pub fn open(directory: impl AsRef<Path>, options: EngineOptions) -> Result<Self, Error> {
+        options.validate()?;
+        let directory = directory.as_ref();
+        std::fs::create_dir_all(directory).map_err(|source| Error::Io {
+            during: "making the store directory",
+            source,
+        })?;
+        let path = directory.join(DATABASE_FILE);
+        if !path.exists() {
+            create_file(directory, &path, &options)?;
+        }
+        let db = builder(&options)
+            .open(&path)
+            .map_err(|error| open_error(error, &path))?;
+        Self::start(db, options)
+    }
+
+    /// Makes a store in memory, which is gone when it is closed.
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`], [`Error::Io`] when there is no entropy.
+    pub fn in_memory(options: EngineOptions) -> Result<Self, Error> {
+        Self::open_with_backend(redb::backends::InMemoryBackend::new(), options)
+    }
+
+    /// Opens the store that a storage backend of redb holds, or makes one in it. For tests of crashes and failures.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open).
+    pub fn open_with_backend(
+        backend: impl redb::StorageBackend,
+        options: EngineOptions,
+    ) -> Result<Self, Error> {
+        options.validate()?;
+        let db = builder(&options)
+            .create_with_backend(backend)
+            .map_err(|error| open_error(error, Path::new("(backend)")))?;
+        Self::start(db, options)
+    }
+
+    fn start(db: redb::Database, options: EngineOptions) -> Result<Self, Error> {
+        create_if_new(&db, &options)?;
+        let db = Db::Writable(db);
+        let mut recovered = recover(&db, &options)?;
+        let locator = recovered.take_locator();
+        let queue = options.queue_length;
+        let shared = Arc::new(Shared::new(
+            db,
+            recovered.header,
+            locator,
+            recovered.state,
+            options,
+        ));
+        let (commands, receiver) = bounded(queue);
+        let writer = Writer::new(Arc::clone(&shared), recovered);
+        let writer = std::thread::Builder::new()
+            .name("uxf-writer".to_owned())
+            .spawn(move || writer.run(&receiver))
+            .map_err(|source| Error::Io {
+                during: "starting the writer thread",
+                source,
+            })?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                shared,
+                commands,
+                writer: Mutex::new(Some(writer)),
+            }),
+        })
+    }
+
+    /// Begins a batch of changes.
+    pub fn begin(&self) -> WriteBatch {
+        WriteBatch::new(self.clone())
+    }
+
+    /// Opens a view of the store as it is now, which later commits do not change.
+    ///
+    /// While it is open, space that is reclaimed is not used again.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Corrupted`].
+    pub fn snapshot(&self) -> Result<Snapshot, Error> {
+        Snapshot::open(Arc::clone(&self.inner.shared))
+    }
+
+    /// The inventory of that name, made if there is none yet.
+    ///
+    /// # Errors
+    /// [`Error::LimitExceeded`] for a name over 256 bytes; those of a commit if it has to be made.
+    pub fn inventory(&self, name: &str) -> Result<Inventory, Error> {
+        check_name(name)?;
+        let id = match self.snapshot()?.inventory_id(name)? {
+            Some(id) => id,
+            None => self.ask(|reply| Command::Inventory(name.to_owned(), reply))?,
+        };
+        Ok(Inventory::new(self.clone(), id))
+    }
+
+    /// Begins an import: until the guard is dropped, what is put stays even if nothing refers to it yet.
+    pub fn begin_import(&self) -> Import {
+        let shared = Arc::clone(&self.inner.shared);
+        let from = shared.next_seq();
+        shared.readers.begin_import(from);
+        Import { shared, from }
+    }
+
+    /// Reclaims what nothing refers to, strays included, up to a number of elements. Readers are not held up, other
+    /// writers for one bounded step at a time. Released elements are also reclaimed unasked when the writer is idle.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`], [`Error::Closed`], [`Error::Io`], [`Error::Corrupted`].
+    pub fn sweep(&self, elements_max: u64) -> Result<SweepOutcome, Error> {
+        self.ask(|reply| Command::Sweep(elements_max, reply))
+    }
+
+    /// Makes all buffered commits durable.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`], [`Error::Closed`], [`Error::Io`].
+    pub fn flush(&self) -> Result<(), Error> {
+        self.ask(Command::Flush)
+    }
+
+    /// Makes everything durable and stops the writer. Writes fail with [`Error::Closed`] from then on, reads go on.
+    /// Dropping the last handle does the same, but cannot report an error.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`], [`Error::Closed`], [`Error::Io`].
+    pub fn close(&self) -> Result<(), Error> {
+        let result = self.ask(Command::Stop);
+        self.inner.join();
+        result
+    }
+
+    /// What tells this store from every other one: 16 random bytes drawn when it was made.
+    pub fn store_id(&self) -> [u8; 16] {
+        self.inner.shared.header.store_id
+    }
+
+    /// The totals after the newest commit.
+    pub fn stats(&self) -> Stats {
+        Stats::of(&self.inner.shared)
+    }
+
+    /// The counters since the store was opened.
+    pub fn metrics(&self) -> MetricsSnapshot {
+        self.inner.shared.metrics.snapshot()
+    }
+
+    fn ask<T>(
+        &self,
+        command: impl FnOnce(Sender<Result<T, Error>>) -> Command,
+    ) -> Result<T, Error> {
+        let shared = &self.inner.shared;
+        let (reply, answer) = bounded(1);
+        self.inner
+            .commands
+            .send(command(reply))
+            .map_err(|_| shared.gone())?;
+        answer.recv().unwrap_or_else(|_| Err(shared.gone()))
+    }
+
+    pub(crate) fn submit(&self, batch: BatchData, durability: Durability) -> Result<Ticket, Error> {
+        let shared = &self.inner.shared;
+        let (request, ticket) = Request::new(Arc::clone(shared), batch, durability);
+        self.inner
+            .commands
+            .send(Command::Commit(request))
+            .map_err(|_| shared.gone())?;
+        Ok(ticket)
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.inner.shared
+    }
+}
+
+impl Inner {
+    fn join(&self) {
+        let writer = self
+            .writer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(writer) = writer
+            && writer.join().is_err()
+        {
+            self.shared.poison();
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let (reply, answer) = bounded(1);
+        if self.commands.send(Command::Stop(reply)).is_ok()
+            && let Ok(Err(error)) = answer.recv()
+        {
+            tracing::error!(%error, "the store could not be flushed when it was closed");
+        }
+        self.join();
+    }
+}
+
+/// A store opened for reading only. Several programs may have it open so, none of them for writing.
+///
+/// ```
+/// use uxf_engine::{Engine, EngineOptions, ReadOnlyEngine};
+///
+/// let directory = tempfile::tempdir().unwrap();
+/// drop(Engine::open(directory.path(), EngineOptions::new()).unwrap());
+/// let first = ReadOnlyEngine::open(directory.path(), EngineOptions::new()).unwrap();
+/// let second = ReadOnlyEngine::open(directory.path(), EngineOptions::new()).unwrap();
+/// assert_eq!(first.stats(), second.stats());
+/// assert!(Engine::open(directory.path(), EngineOptions::new()).is_err());
+/// ```
+#[derive(Clone, Debug)]
+pub struct ReadOnlyEngine {
+    shared: Arc<Shared>,
+}
+
+impl ReadOnlyEngine {
+    /// Opens the store in a directory. Nothing is written, not even after a crash.
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`]; [`Error::Locked`] while a program has it open for writing; [`Error::Io`] if it is
+    /// not there, or was not closed properly and has to be opened for writing once; [`Error::FormatVersion`];
+    /// [`Error::Corrupted`].
+    pub fn open(directory: impl AsRef<Path>, options: EngineOptions) -> Result<Self, Error> {
+        options.validate()?;
+        let path = directory.as_ref().join(DATABASE_FILE);
+        let db = builder(&options)
+            .open_read_only(&path)
+            .map_err(|error| open_error(error, &path))?;
+        let db = Db::ReadOnly(db);
+        let mut recovered = recover(&db, &options)?;
+        let locator = recovered.take_locator();
+        let (header, state) = (recovered.header, recovered.state);
+        Ok(Self {
+            shared: Arc::new(Shared::new(db, header, locator, state, options)),
+        })
+    }
+
+    /// Opens a view of the store.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Corrupted`].
+    pub fn snapshot(&self) -> Result<Snapshot, Error> {
+        Snapshot::open(Arc::clone(&self.shared))
+    }
+
+    /// The totals.
+    pub fn stats(&self) -> Stats {
+        Stats::of(&self.shared)
+    }
+}
+
+/// Protects what is put while it is open, see [`Engine::begin_import`].
+#[derive(Debug)]
+#[must_use = "the protection ends when it is dropped"]
+pub struct Import {
+    shared: Arc<Shared>,
+    from: u64,
+}
+
+impl Drop for Import {
+    fn drop(&mut self) {
+        self.shared.readers.end_import(self.from);
+    }
+}
+
+/// Makes the database under another name and renames it when it is complete: a power cut while redb makes a file
+/// leaves one that it cannot open.
+fn create_file(directory: &Path, path: &Path, options: &EngineOptions) -> Result<(), Error> {
+    let failed = |source| Error::Io {
+        during: "making the store",
+        source,
+    };
+    let unfinished = directory.join(UNFINISHED_FILE);
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&unfinished)
+        .map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            return Err(Error::Locked {
+                path: path.to_owned(),
+            });
+        }
+        Err(TryLockError::Error(source)) => return Err(failed(source)),
+    }
+    if path.exists() {
+        return Ok(());
+    }
+    file.set_len(0).map_err(failed)?;
+    let db = builder(options)
+        .create_file(file)
+        .map_err(|error| open_error(error, path))?;
+    create_if_new(&db, options)?;
+    std::fs::rename(&unfinished, path).map_err(failed)?;
+    drop(db);
+    sync_directory(directory).map_err(failed)
+}
+
+#[cfg(unix)]
+fn sync_directory(directory: &Path) -> std::io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_directory(_: &Path) -> std::io::Result<()> {
+    Ok(())
+}
+
+fn builder(options: &EngineOptions) -> redb::Builder {
+    let mut builder = redb::Database::builder();
+    builder.set_cache_size(options.cache_bytes);
+    builder
+}
+
+fn open_error(error: redb::DatabaseError, path: &Path) -> Error {
+    match error {
+        redb::DatabaseError::DatabaseAlreadyOpen => Error::Locked {
+            path: PathBuf::from(path),
+        },
+        other => Error::storage("opening the store", other),
+    }
+}

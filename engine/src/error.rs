@@ -1,0 +1,169 @@
+use std::path::PathBuf;
+
+use thiserror::Error;
+use uxf_codec::ElementHash;
+
+/// What went wrong in the store.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A token, element or import that the codec refuses.
+    #[error(transparent)]
+    Codec(#[from] uxf_codec::Error),
+    /// A pin, a token or a new element names an element that the store does not have.
+    #[error("element {hash} is not in the store, but {wanted_by} names it; put it first")]
+    MissingElement {
+        /// The absent element.
+        hash: ElementHash,
+        /// Who names it.
+        wanted_by: &'static str,
+    },
+    /// Bytes do not have the hash they were handed over with.
+    #[error("the bytes of element {expected} have the hash {found}")]
+    WrongHash {
+        /// The hash that was claimed.
+        expected: ElementHash,
+        /// The hash of the bytes.
+        found: ElementHash,
+    },
+    /// More references of an element were released than it has. Nothing of the batch was applied.
+    #[error("element {hash} has {references} references, {released} cannot be released")]
+    OverReleased {
+        /// The element.
+        hash: ElementHash,
+        /// References it has.
+        references: u64,
+        /// References the batch takes away on balance.
+        released: u64,
+    },
+    /// Something is larger than a limit of [`EngineOptions`](crate::EngineOptions) or of the format.
+    #[error("{what}: {found} is over the limit of {limit}")]
+    LimitExceeded {
+        /// What is too large, with its unit.
+        what: &'static str,
+        /// The limit.
+        limit: u64,
+        /// What was found.
+        found: u64,
+    },
+    /// An option outside of its range.
+    #[error("option {option}: {reason}")]
+    InvalidOption {
+        /// The option.
+        option: &'static str,
+        /// What its range is.
+        reason: &'static str,
+    },
+    /// Another process, or another handle of this one, has the store open.
+    #[error("the store {} is in use; close the other program or handle first", path.display())]
+    Locked {
+        /// The database file.
+        path: PathBuf,
+    },
+    /// The store was written in a format this version does not know.
+    #[error("the store has format version {found}, this program reads up to {supported}")]
+    FormatVersion {
+        /// Version in the file.
+        found: u32,
+        /// Newest version that can be read.
+        supported: u32,
+    },
+    /// The operating system refused or failed an access to the file.
+    #[error("the store's file failed while {during}")]
+    Io {
+        /// What was being done.
+        during: &'static str,
+        /// The failure.
+        #[source]
+        source: std::io::Error,
+    },
+    /// What is on disk contradicts itself. It is never repaired silently.
+    #[error("{table} is damaged at {key}: {reason}")]
+    Corrupted {
+        /// The table, or `database` where redb found the damage.
+        table: &'static str,
+        /// The row.
+        key: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// An earlier commit failed; whether it reached the disk is unknown. Reads go on, writes need the store reopened.
+    #[error("an earlier commit failed, reopen the store to write again")]
+    Poisoned,
+    /// The engine is shut down.
+    #[error("the engine is shut down")]
+    Closed,
+}
+
+/// Who has to act on an [`Error`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The calling program: it asked for something impossible.
+    Caller,
+    /// Whoever runs the program: another process, the disk, the version.
+    Operator,
+    /// The file is damaged: restore a backup.
+    Corrupted,
+    /// Nobody: the same call may succeed later.
+    Transient,
+}
+
+impl Error {
+    /// Who has to act.
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Codec(_)
+            | Self::MissingElement { .. }
+            | Self::WrongHash { .. }
+            | Self::OverReleased { .. }
+            | Self::LimitExceeded { .. }
+            | Self::InvalidOption { .. }
+            | Self::Closed => ErrorKind::Caller,
+            Self::FormatVersion { .. } | Self::Io { .. } | Self::Poisoned => ErrorKind::Operator,
+            Self::Corrupted { .. } => ErrorKind::Corrupted,
+            Self::Locked { .. } => ErrorKind::Transient,
+        }
+    }
+
+    /// Damage in a row of one of our tables.
+    pub(crate) fn corrupted(
+        table: &'static str,
+        key: impl core::fmt::Display,
+        reason: impl Into<String>,
+    ) -> Self {
+        Self::Corrupted {
+            table,
+            key: key.to_string(),
+            reason: reason.into(),
+        }
+    }
+
+    /// What redb reported, sorted by who has to act.
+    pub(crate) fn storage(during: &'static str, error: impl Into<redb::Error>) -> Self {
+        let io = |source| Self::Io { during, source };
+        match error.into() {
+            redb::Error::Io(source) => io(source),
+            redb::Error::Corrupted(reason) => Self::corrupted("database", during, reason),
+            redb::Error::UpgradeRequired(found) => Self::FormatVersion {
+                found: found.into(),
+                supported: 3,
+            },
+            redb::Error::TableTypeMismatch { table, .. } => {
+                Self::corrupted("database", table, "a table of another type")
+            }
+            other => io(std::io::Error::other(other)),
+        }
+    }
+}
+
+/// Names what was being done when redb failed.
+pub(crate) trait During<T> {
+    fn during(self, what: &'static str) -> Result<T, Error>;
+}
+
+impl<T, E: Into<redb::Error>> During<T> for Result<T, E> {
+    fn during(self, what: &'static str) -> Result<T, Error> {
+        self.map_err(|error| Error::storage(what, error))
+    }
+}

@@ -1,0 +1,92 @@
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use uxf_codec::ElementHash;
+
+use crate::elements::fingerprint::{Fingerprint, Fingerprinter};
+use crate::elements::locator::Locator;
+use crate::elements::readers::Readers;
+use crate::error::Error;
+use crate::metrics::Metrics;
+use crate::options::EngineOptions;
+use crate::tables::schema::{Db, Header};
+use crate::tables::state::State;
+
+/// What the handles, the snapshots and the writer of one store have in common.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) db: Db,
+    pub(crate) header: Header,
+    pub(crate) fingerprinter: Fingerprinter,
+    pub(crate) locator: Locator,
+    pub(crate) readers: Readers,
+    pub(crate) metrics: Metrics,
+    pub(crate) options: EngineOptions,
+    /// The totals after the newest commit.
+    state: Mutex<State>,
+    /// Never ahead of the writer: what is put after reading it gets this number or a higher one.
+    next_seq: AtomicU64,
+    poisoned: AtomicBool,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        db: Db,
+        header: Header,
+        locator: Locator,
+        state: State,
+        options: EngineOptions,
+    ) -> Self {
+        Self {
+            db,
+            header,
+            fingerprinter: Fingerprinter::new(&header.index_key),
+            locator,
+            readers: Readers::default(),
+            metrics: Metrics::default(),
+            options,
+            state: Mutex::new(state),
+            next_seq: AtomicU64::new(state.next_seq),
+            poisoned: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn fingerprint(&self, hash: &ElementHash) -> Fingerprint {
+        self.fingerprinter.of(hash)
+    }
+
+    /// Where an element may lie; its row or its count has the last word.
+    pub(crate) fn locate(&self, fingerprint: Fingerprint) -> Result<Option<u64>, Error> {
+        self.locator.find(&self.db, &self.metrics, fingerprint)
+    }
+
+    pub(crate) fn state(&self) -> State {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn publish_state(&self, state: State) {
+        self.next_seq.store(state.next_seq, Ordering::Release);
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
+    }
+
+    pub(crate) fn next_seq(&self) -> u64 {
+        self.next_seq.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn poison(&self) {
+        self.poisoned.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_poisoned(&self) -> bool {
+        self.poisoned.load(Ordering::Acquire)
+    }
+
+    /// What a caller is told whose request nobody answers any more.
+    pub(crate) fn gone(&self) -> Error {
+        if self.is_poisoned() {
+            Error::Poisoned
+        } else {
+            Error::Closed
+        }
+    }
+}

@@ -1,0 +1,166 @@
+use core::fmt;
+use std::sync::Arc;
+
+use redb::{AccessGuard, ReadOnlyTable, ReadTransaction};
+use uxf_codec::{ElementHash, ElementSource};
+
+use crate::elements::fingerprint::Fingerprint;
+use crate::error::{During as _, Error};
+use crate::shared::Shared;
+use crate::tables::row::{BlockKind, BlockRow};
+use crate::tables::schema::BLOCKS;
+
+/// A view of a store at one moment. Reads of it never wait for the writer, and it may be used by many threads.
+pub struct Snapshot {
+    blocks: ReadOnlyTable<u64, &'static [u8]>,
+    txn: ReadTransaction,
+    registration: Registration,
+}
+
+/// Keeps the elements of the snapshot findable.
+#[derive(Debug)]
+struct Registration {
+    shared: Arc<Shared>,
+    commit: u64,
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.shared.readers.leave(self.commit);
+    }
+}
+
+/// The bytes of an element, borrowed from the store's cache.
+pub struct ElementBytes {
+    row: AccessGuard<'static, &'static [u8]>,
+    start: usize,
+    kind: BlockKind,
+}
+
+impl ElementBytes {
+    /// What the bytes are.
+    pub fn kind(&self) -> BlockKind {
+        self.kind
+    }
+}
+
+impl AsRef<[u8]> for ElementBytes {
+    fn as_ref(&self) -> &[u8] {
+        self.row.value().get(self.start..).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for ElementBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "ElementBytes({:?}, {} bytes)",
+            self.kind,
+            self.as_ref().len()
+        )
+    }
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot")
+            .field("commit", &self.registration.commit)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Snapshot {
+    pub(crate) fn open(shared: Arc<Shared>) -> Result<Self, Error> {
+        // Registered first: what is reclaimed from here on stays findable, whichever commit the view turns out to see.
+        let commit = shared.readers.enter();
+        let registration = Registration { shared, commit };
+        let txn = registration.shared.db.begin_read()?;
+        let blocks = txn.open_table(BLOCKS).during("opening blocks-1")?;
+        Ok(Self {
+            blocks,
+            txn,
+            registration,
+        })
+    }
+
+    /// Reads an element; `None` if the store did not have it.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Corrupted`] if its row is damaged.
+    pub fn get(&self, hash: &ElementHash) -> Result<Option<ElementBytes>, Error> {
+        let shared = self.shared();
+        let fingerprint = shared.fingerprint(hash);
+        if let Some(seq) = shared.locate(fingerprint)?
+            && let Some(found) = self.row(seq, hash)?
+        {
+            return Ok(Some(found));
+        }
+        self.get_buried(fingerprint, hash)
+    }
+
+    /// Whether the store had an element.
+    ///
+    /// # Errors
+    /// Those of [`get`](Self::get).
+    pub fn contains(&self, hash: &ElementHash) -> Result<bool, Error> {
+        self.get(hash).map(|found| found.is_some())
+    }
+
+    /// The element may have moved since: reclaimed and perhaps put again.
+    #[cold]
+    fn get_buried(
+        &self,
+        fingerprint: Fingerprint,
+        hash: &ElementHash,
+    ) -> Result<Option<ElementBytes>, Error> {
+        for seq in self.shared().readers.buried(fingerprint) {
+            if let Some(found) = self.row(seq, hash)? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    fn row(&self, seq: u64, hash: &ElementHash) -> Result<Option<ElementBytes>, Error> {
+        let Some(guard) = self.blocks.get(seq).during("reading a block")? else {
+            return Ok(None);
+        };
+        let row = BlockRow::decode(seq, guard.value())?;
+        let bytes = row.bytes;
+        if row.hash != *hash
+            || (self.shared().options.verify_reads && ElementHash::of(bytes) != *hash)
+        {
+            return Err(Error::corrupted(
+                "blocks-1",
+                seq,
+                format!(
+                    "expected element {hash}, found {} or damaged bytes",
+                    row.hash
+                ),
+            ));
+        }
+        let (start, kind) = (guard.value().len() - bytes.len(), row.kind);
+        Ok(Some(ElementBytes {
+            row: guard,
+            start,
+            kind,
+        }))
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.registration.shared
+    }
+
+    pub(crate) fn txn(&self) -> &ReadTransaction {
+        &self.txn
+    }
+}
+
+impl ElementSource for Snapshot {
+    type Bytes<'a> = ElementBytes;
+
+    fn element(&self, hash: &ElementHash) -> Result<Option<ElementBytes>, uxf_codec::Error> {
+        self.get(hash)
+            .map_err(|error| uxf_codec::Error::Source(Box::new(error)))
+    }
+}

@@ -1,0 +1,151 @@
+//! Every table of the database, and nothing else defines one.
+//!
+//! A table's name ends in its schema number: a table that changes its encoding gets a new name. Keys and values are
+//! integers and byte strings of redb, whose type names are stable; what is inside the byte strings is ours.
+
+use redb::{ReadTransaction, ReadableDatabase as _, TableDefinition};
+use uxf_codec::ElementHash;
+
+use crate::entropy::Entropy;
+use crate::error::{During as _, Error};
+
+/// Version of the whole format, in the header row.
+pub(crate) const FORMAT_VERSION: u32 = 1;
+
+/// Header, state and run directory. Key: [`MetaKey`]. Written by the writer thread.
+pub(crate) const META: TableDefinition<'_, u8, &[u8]> = TableDefinition::new("meta-1");
+/// Sequence number -> block row, in arrival order. INV-BLOCK-1, INV-BLOCK-2.
+pub(crate) const BLOCKS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("blocks-1");
+/// State number -> state and the count changes of one commit. INV-COUNT-2.
+pub(crate) const JOURNAL: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("journal-1");
+/// Run number and segment, packed by [`run_key`] -> index entries and their checksum. INV-INDEX-1.
+pub(crate) const INDEX: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("index-1");
+/// Page number -> counts of 1,024 sequence numbers.
+pub(crate) const COUNTS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("counts-1");
+/// Inventory name, UTF-8 -> inventory id.
+pub(crate) const INVENTORIES: TableDefinition<'_, &[u8], u32> =
+    TableDefinition::new("inventories-1");
+/// Inventory id big-endian and token id -> token row.
+pub(crate) const TOKENS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("tokens-1");
+
+/// Rows of [`META`].
+#[derive(Clone, Copy, Debug)]
+#[repr(u8)]
+pub(crate) enum MetaKey {
+    Header = 0,
+    State = 1,
+    Runs = 2,
+}
+
+/// Segments of the hash index.
+pub(crate) const SEGMENTS: u16 = 4_096;
+
+/// Key of a segment's row within a run: all rows of a run lie together, so a checkpoint is one ascending append.
+pub(crate) const fn run_key(run: u32, segment: u16) -> u64 {
+    ((run as u64) << 16) | segment as u64
+}
+
+/// Key of a token: `inventory` (4 bytes, big-endian), then the id's text.
+pub(crate) fn token_key(inventory: u32, id: &str) -> Vec<u8> {
+    let mut key = Vec::with_capacity(4 + id.len());
+    key.extend_from_slice(&inventory.to_be_bytes());
+    key.extend_from_slice(id.as_bytes());
+    key
+}
+
+/// Reads the root out of a token row: the digest, then any number of pinned instances.
+pub(crate) fn token_root(row: &[u8]) -> Result<ElementHash, Error> {
+    row.first_chunk::<32>()
+        .filter(|_| row.len().is_multiple_of(32))
+        .map(|digest| ElementHash::from_bytes(*digest))
+        .ok_or_else(|| Error::corrupted("tokens-1", "a token", "a row that is no list of hashes"))
+}
+
+/// What is decided once, when a store is made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Header {
+    pub(crate) store_id: [u8; 16],
+    /// Secret of the fingerprints.
+    pub(crate) index_key: [u8; 16],
+}
+
+impl Header {
+    pub(crate) fn generate(entropy: &dyn Entropy) -> Result<Self, Error> {
+        let mut header = Self {
+            store_id: [0; 16],
+            index_key: [0; 16],
+        };
+        let failed = |source| Error::Io {
+            during: "drawing the store's secrets",
+            source,
+        };
+        entropy.fill(&mut header.store_id).map_err(failed)?;
+        entropy.fill(&mut header.index_key).map_err(failed)?;
+        Ok(header)
+    }
+
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = FORMAT_VERSION.to_be_bytes().to_vec();
+        out.extend_from_slice(&self.store_id);
+        out.extend_from_slice(&self.index_key);
+        out
+    }
+
+    pub(crate) fn decode(row: &[u8]) -> Result<Self, Error> {
+        let damaged = || Error::corrupted("meta-1", "header", "too short");
+        let (version, rest) = row.split_first_chunk::<4>().ok_or_else(damaged)?;
+        let version = u32::from_be_bytes(*version);
+        if version != FORMAT_VERSION {
+            return Err(Error::FormatVersion {
+                found: version,
+                supported: FORMAT_VERSION,
+            });
+        }
+        let (store_id, rest) = rest.split_first_chunk::<16>().ok_or_else(damaged)?;
+        let (index_key, _) = rest.split_first_chunk::<16>().ok_or_else(damaged)?;
+        Ok(Self {
+            store_id: *store_id,
+            index_key: *index_key,
+        })
+    }
+}
+
+/// The database, writable or not.
+pub(crate) enum Db {
+    Writable(redb::Database),
+    ReadOnly(redb::ReadOnlyDatabase),
+}
+
+impl core::fmt::Debug for Db {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Writable(_) => "Db::Writable",
+            Self::ReadOnly(_) => "Db::ReadOnly",
+        })
+    }
+}
+
+impl Db {
+    pub(crate) fn begin_read(&self) -> Result<ReadTransaction, Error> {
+        match self {
+            Self::Writable(db) => db.begin_read(),
+            Self::ReadOnly(db) => db.begin_read(),
+        }
+        .during("beginning to read")
+    }
+
+    /// The database to write to; [`Error::Closed`] for one opened for reading only, which no writer is made for.
+    pub(crate) fn writable(&self) -> Result<&redb::Database, Error> {
+        match self {
+            Self::Writable(db) => Ok(db),
+            Self::ReadOnly(_) => Err(Error::Closed),
+        }
+    }
+}
+
+/// Reads a row of [`META`] as bytes.
+pub(crate) fn read_meta(txn: &ReadTransaction, key: MetaKey) -> Result<Option<Vec<u8>>, Error> {
+    let table = txn.open_table(META).during("opening meta-1")?;
+    let row = table.get(key as u8).during("reading meta-1")?;
+    Ok(row.map(|row| row.value().to_vec()))
+}

@@ -1,0 +1,180 @@
+use super::plan::{Place, Plan};
+use super::transaction::{NewRow, Transaction};
+use super::{CommitOutcome, Writer};
+use crate::batch::BatchData;
+use crate::elements::count::Count;
+use crate::error::{During as _, Error};
+use crate::tables::schema::TOKENS;
+
+impl Writer {
+    /// Applies a planned batch to memory and to the token table. An error here is one of storage and ends the commit.
+    ///
+    /// The block rows are appended when the whole group is applied, so that each is written with its final count.
+    pub(super) fn apply(
+        &mut self,
+        tx: &mut Transaction,
+        number: usize,
+        batch: &BatchData,
+        plan: &Plan,
+    ) -> Result<CommitOutcome, Error> {
+        let outcome = self.apply_new(tx, number, batch, plan)?;
+        for change in &plan.changes {
+            self.apply_change(tx, change.seq, change.references, change.pins)?;
+        }
+        self.apply_known(tx, batch, plan)?;
+        apply_tokens(tx, batch, plan)?;
+        let pins = i128::from(self.state.pins) + i128::from(plan.pins);
+        self.state.pins = u64::try_from(pins).unwrap_or(0);
+        Ok(outcome)
+    }
+
+    fn apply_new(
+        &mut self,
+        tx: &mut Transaction,
+        number: usize,
+        batch: &BatchData,
+        plan: &Plan,
+    ) -> Result<CommitOutcome, Error> {
+        let mut outcome = CommitOutcome::default();
+        for &position in &batch.bodies {
+            let place = plan.places.get(position as usize);
+            match place {
+                Some(Place::New) => {}
+                Some(Place::Known(_)) => {
+                    outcome.known += 1;
+                    continue;
+                }
+                _ => continue,
+            }
+            let Some(entry) = batch.entry(position) else {
+                continue;
+            };
+            let Some(body) = &entry.body else {
+                continue;
+            };
+            let references = plan.references.get(position as usize).copied().unwrap_or(0);
+            let seq = self.state.next_seq;
+            let count = Count::at_insert(u32::try_from(references).unwrap_or(0));
+            self.counts.set(&self.shared.db, seq, count)?;
+            self.shared.locator.insert(entry.fingerprint, seq);
+            let bytes = batch.bytes_of(body).len();
+            self.state.next_seq += 1;
+            self.state.add_block(body.kind.id(), bytes);
+            tx.bytes += bytes as u64;
+            tx.rows.push(NewRow {
+                batch: number,
+                entry: position,
+                pins: entry.pins,
+            });
+            outcome.stored += 1;
+            outcome.stored_bytes += bytes as u64;
+        }
+        Ok(outcome)
+    }
+
+    /// Changes the references of a block that is there.
+    pub(super) fn apply_change(
+        &mut self,
+        tx: &mut Transaction,
+        seq: u64,
+        references: i64,
+        pins: i64,
+    ) -> Result<(), Error> {
+        let old = self.counts.get(&self.shared.db, seq)?;
+        let after = i64::from(old.references()) + references;
+        let new = match (u32::try_from(after), old) {
+            (Err(_), _) | (_, Count::Absent) => {
+                return Err(Error::corrupted(
+                    "counts-1",
+                    seq,
+                    "INV-COUNT-1: a reference is released that was never counted",
+                ));
+            }
+            (Ok(0), Count::Held(_)) => Count::Released,
+            (Ok(0), unreferenced) => unreferenced,
+            (Ok(held), _) => Count::Held(held),
+        };
+        if tx.is_new(seq) {
+            if let Some(row) = tx.new_row(seq) {
+                row.pins += pins;
+            }
+        } else if pins != 0 {
+            tx.write_state = true;
+        }
+        self.set_count(tx, seq, old, new)
+    }
+
+    /// Sets a count, keeps the totals, and remembers what the journal has to say.
+    pub(super) fn set_count(
+        &mut self,
+        tx: &mut Transaction,
+        seq: u64,
+        old: Count,
+        new: Count,
+    ) -> Result<(), Error> {
+        if old == new {
+            return Ok(());
+        }
+        self.counts.set(&self.shared.db, seq, new)?;
+        if old == Count::Released {
+            self.state.released = self.state.released.saturating_sub(1);
+        }
+        if new == Count::Released {
+            self.state.released += 1;
+            tx.released += 1;
+            self.sweep.push(seq);
+        }
+        // A new block's row can say how many references it has and that it has none, but nothing else.
+        let in_row = tx.is_new(seq) && matches!(new, Count::Held(_) | Count::Stray);
+        if !in_row {
+            tx.changed.push(seq);
+        } else if old == Count::Released {
+            // An earlier batch of the group released it: the journal must not go on saying so.
+            tx.changed.push(seq);
+        }
+        Ok(())
+    }
+
+    /// A put of something that waits to be collected brings it back; an open import keeps what it put.
+    fn apply_known(
+        &mut self,
+        tx: &mut Transaction,
+        batch: &BatchData,
+        plan: &Plan,
+    ) -> Result<(), Error> {
+        let guard = self.shared.readers.protected_from().is_some();
+        for &position in &batch.bodies {
+            let Some(Place::Known(seq)) = plan.places.get(position as usize).copied() else {
+                continue;
+            };
+            if self.counts.get(&self.shared.db, seq)? == Count::Released {
+                self.set_count(tx, seq, Count::Released, Count::Stray)?;
+            }
+            if guard {
+                self.sweep.guard(seq);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn apply_tokens(tx: &mut Transaction, batch: &BatchData, plan: &Plan) -> Result<(), Error> {
+    if plan.tokens.is_empty() {
+        return Ok(());
+    }
+    tx.tokens_changed = true;
+    let mut table = tx.txn.open_table(TOKENS).during("opening tokens-1")?;
+    for (key, position) in &plan.tokens {
+        match position.and_then(|position| batch.entry(position)) {
+            Some(root) => {
+                table
+                    .insert(key.as_slice(), root.hash.as_bytes().as_slice())
+                    .during("writing a token")?;
+            }
+            None => {
+                table.remove(key.as_slice()).during("removing a token")?;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,267 @@
+//! The one thread that writes.
+//!
+//! Callers hand it batches over a bounded channel and wait. What waits when a commit ends goes into the next one
+//! together. The thread alone owns the counts, the run directory and the totals; what readers share (the locator, the
+//! open snapshots) has locks of its own.
+
+mod apply;
+mod checkpoint;
+mod commit;
+mod plan;
+mod sweep;
+mod transaction;
+
+use core::time::Duration;
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+
+use crate::batch::BatchData;
+use crate::elements::count_pages::CountPages;
+use redb::ReadableTable as _;
+
+use crate::error::{During as _, Error};
+use crate::options::{Durability, RepairPolicy};
+use crate::recovery::Recovered;
+use crate::shared::Shared;
+use crate::tables::run_directory::RunDirectory;
+use crate::tables::schema::INVENTORIES;
+use crate::tables::state::State;
+
+pub use self::sweep::SweepOutcome;
+use self::sweep::SweepQueue;
+
+/// Pause after which an idle store is made quick to open, see [`RepairPolicy::Balanced`].
+const IDLE: Duration = Duration::from_millis(250);
+
+/// Most elements and bytes that are put together into one commit, unless a single batch is larger.
+const GROUP_ELEMENTS_MAX: usize = 131_072;
+const GROUP_BYTES_MAX: usize = 64 << 20;
+
+/// What a commit did with a batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CommitOutcome {
+    /// Elements that were new and are stored now.
+    pub stored: u64,
+    /// Elements put that were there already, as far as they had to be looked up: below an element that is there
+    /// everything is there.
+    pub known: u64,
+    /// Bytes of the elements stored.
+    pub stored_bytes: u64,
+}
+
+/// A batch that is with the writer.
+#[derive(Debug)]
+#[must_use = "only waiting tells whether the batch was applied"]
+pub struct Ticket {
+    reply: Receiver<Result<CommitOutcome, Error>>,
+    shared: Arc<Shared>,
+}
+
+impl Ticket {
+    /// Waits until the batch is applied, and durable unless it is buffered.
+    ///
+    /// # Errors
+    /// Those of [`WriteBatch::commit`](crate::WriteBatch::commit).
+    pub fn wait(self) -> Result<CommitOutcome, Error> {
+        self.reply
+            .recv()
+            .unwrap_or_else(|_| Err(self.shared.gone()))
+    }
+}
+
+/// What the writer is asked to do.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Commit(Request),
+    Flush(Sender<Result<(), Error>>),
+    Sweep(u64, Sender<Result<SweepOutcome, Error>>),
+    /// Makes an inventory of that name, or finds it.
+    Inventory(String, Sender<Result<u32, Error>>),
+    Stop(Sender<Result<(), Error>>),
+}
+
+#[derive(Debug)]
+pub(crate) struct Request {
+    batch: BatchData,
+    durability: Durability,
+    reply: Sender<Result<CommitOutcome, Error>>,
+}
+
+impl Request {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        batch: BatchData,
+        durability: Durability,
+    ) -> (Self, Ticket) {
+        let (reply, answer) = bounded(1);
+        let request = Self {
+            batch,
+            durability,
+            reply,
+        };
+        let ticket = Ticket {
+            reply: answer,
+            shared,
+        };
+        (request, ticket)
+    }
+}
+
+/// Answers a caller. One that does not wait any more is no error.
+fn answer<T>(reply: &Sender<T>, value: T) {
+    drop(reply.send(value));
+}
+
+#[derive(Debug)]
+pub(crate) struct Writer {
+    shared: Arc<Shared>,
+    counts: CountPages,
+    directory: RunDirectory,
+    state: State,
+    sweep: SweepQueue,
+    /// When the oldest commit was made that is not durable yet.
+    unflushed_since: Option<Duration>,
+    /// Durable commits since the last one that makes opening quick; `None` if that was the last one.
+    commits_since_quick: Option<u32>,
+}
+
+impl Writer {
+    pub(crate) fn new(shared: Arc<Shared>, recovered: Recovered) -> Self {
+        Self {
+            shared,
+            counts: recovered.counts,
+            directory: recovered.directory,
+            state: recovered.state,
+            sweep: SweepQueue::after_open(recovered.state.released > 0),
+            unflushed_since: None,
+            commits_since_quick: None,
+        }
+    }
+
+    /// Works until told to stop or until nobody can ask any more.
+    pub(crate) fn run(mut self, commands: &Receiver<Command>) {
+        let guard = PoisonOnPanic(Arc::clone(&self.shared));
+        let mut held_back = None;
+        loop {
+            let next = match held_back.take() {
+                Some(command) => Ok(command),
+                None => self.wait(commands),
+            };
+            match next {
+                Ok(Command::Commit(first)) => held_back = self.commit_group(first, commands),
+                Ok(Command::Flush(reply)) => answer(&reply, self.flush()),
+                Ok(Command::Sweep(budget, reply)) => answer(&reply, self.sweep_all(budget)),
+                Ok(Command::Inventory(name, reply)) => answer(&reply, self.make_inventory(&name)),
+                Ok(Command::Stop(reply)) => {
+                    answer(&reply, self.finish());
+                    break;
+                }
+                Err(RecvTimeoutError::Timeout) => self.idle(),
+                Err(RecvTimeoutError::Disconnected) => {
+                    if let Err(error) = self.finish() {
+                        tracing::error!(%error, "the store could not be flushed when it was closed");
+                    }
+                    break;
+                }
+            }
+        }
+        drop(guard);
+    }
+
+    /// Waits for a command, but no longer than until there is something to do unasked.
+    fn wait(&self, commands: &Receiver<Command>) -> Result<Command, RecvTimeoutError> {
+        match self.patience() {
+            Some(patience) => commands.recv_timeout(patience),
+            None => commands.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        }
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        if self.shared.is_poisoned() {
+            return None;
+        }
+        if self.sweep_is_due() {
+            return Some(Duration::ZERO);
+        }
+        let flush = self.unflushed_since.map(|since| {
+            let age = self.now().saturating_sub(since);
+            self.shared.options.flush_interval.saturating_sub(age)
+        });
+        let quick = self.wants_quick().then_some(IDLE);
+        flush.into_iter().chain(quick).min()
+    }
+
+    fn wants_quick(&self) -> bool {
+        self.shared.options.repair == RepairPolicy::Balanced && self.commits_since_quick.is_some()
+    }
+
+    fn now(&self) -> Duration {
+        self.shared.options.clock.monotonic()
+    }
+
+    /// Does what is due when nobody asks for anything: a step of the sweep, a flush, a commit that is quick to open.
+    fn idle(&mut self) {
+        let result = if self.sweep_is_due() {
+            self.sweep_idle()
+        } else {
+            self.make_durable(true)
+        };
+        if let Err(error) = result {
+            tracing::error!(%error, "the writer failed while idle");
+        }
+    }
+
+    fn make_inventory(&mut self, name: &str) -> Result<u32, Error> {
+        let result = self.try_make_inventory(name);
+        self.poison_on_error(result)
+    }
+
+    fn try_make_inventory(&mut self, name: &str) -> Result<u32, Error> {
+        let mut tx = self.begin(Durability::Durable)?;
+        let id = self.state.next_inventory;
+        {
+            let mut table = tx
+                .txn
+                .open_table(INVENTORIES)
+                .during("opening inventories-1")?;
+            if let Some(id) = table.get(name.as_bytes()).during("reading an inventory")? {
+                return Ok(id.value());
+            }
+            table
+                .insert(name.as_bytes(), id)
+                .during("writing an inventory")?;
+        }
+        self.state.next_inventory = id.checked_add(1).ok_or(Error::LimitExceeded {
+            what: "inventories ever made",
+            limit: u32::MAX.into(),
+            found: 1 << 32,
+        })?;
+        tx.write_state = true;
+        self.conclude(&mut tx)?;
+        self.commit_database(tx, false)?;
+        Ok(id)
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        if self.shared.is_poisoned() {
+            return Err(Error::Poisoned);
+        }
+        if self.unflushed_since.is_some() {
+            self.make_durable(false)?;
+        }
+        Ok(())
+    }
+}
+
+/// Poisons the store if a panic unwinds through the writer, so that callers are told and not left waiting.
+struct PoisonOnPanic(Arc<Shared>);
+
+impl Drop for PoisonOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.poison();
+        }
+    }
+}

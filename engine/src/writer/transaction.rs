@@ -1,0 +1,179 @@
+use redb::{ReadableTable as _, WriteTransaction};
+use uxf_codec::ElementHash;
+
+use super::Writer;
+use crate::elements::fingerprint::Fingerprint;
+use crate::error::{During as _, Error};
+use crate::options::{Durability, RepairPolicy};
+use crate::tables::schema::{TOKENS, token_root};
+
+/// Bytes from which a commit is large enough that making it quick to open costs nothing that shows.
+const QUICK_BYTES: u64 = 64 << 10;
+
+/// Small durable commits of which one is made quick to open.
+const QUICK_EVERY: u32 = 32;
+
+/// A commit in the making.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own that the end of the commit depends on"
+)]
+pub(super) struct Transaction {
+    pub(super) txn: WriteTransaction,
+    /// Blocks from here on are new in this commit.
+    pub(super) first_new: u64,
+    pub(super) rows: Vec<NewRow>,
+    /// Older blocks whose count changed, and new ones whose count their row cannot express.
+    pub(super) changed: Vec<u64>,
+    /// Blocks reclaimed.
+    pub(super) gone: Vec<(Fingerprint, u64)>,
+    /// References released down to zero in this commit.
+    pub(super) released: u64,
+    /// Whether the rows are written, so that later count changes must be journaled.
+    pub(super) rows_written: bool,
+    /// Whether a token row changed.
+    pub(super) tokens_changed: bool,
+    /// Whether the totals must be written although no count changed.
+    pub(super) write_state: bool,
+    /// Bytes of new blocks, about.
+    pub(super) bytes: u64,
+    pub(super) durability: Durability,
+    /// Whether this commit wrote an index run.
+    pub(super) checkpointed: bool,
+}
+
+/// A new block that is not written yet.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NewRow {
+    /// Position of its batch in the group.
+    pub(super) batch: usize,
+    pub(super) entry: u32,
+    pub(super) pins: i64,
+}
+
+impl Transaction {
+    /// The root a token has in this commit so far.
+    pub(super) fn token(&self, key: &[u8]) -> Result<Option<ElementHash>, Error> {
+        let table = self.txn.open_table(TOKENS).during("opening tokens-1")?;
+        match table.get(key).during("reading a token")? {
+            Some(row) => token_root(row.value()).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    pub(super) fn is_new(&self, seq: u64) -> bool {
+        seq >= self.first_new && !self.rows_written
+    }
+
+    /// Whether there is nothing to commit.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+            && self.changed.is_empty()
+            && !self.tokens_changed
+            && !self.write_state
+            && !self.checkpointed
+    }
+
+    pub(super) fn new_row(&mut self, seq: u64) -> Option<&mut NewRow> {
+        let position = usize::try_from(seq.checked_sub(self.first_new)?).ok()?;
+        self.rows.get_mut(position)
+    }
+}
+
+impl Writer {
+    pub(super) fn begin(&self, durability: Durability) -> Result<Transaction, Error> {
+        if self.shared.is_poisoned() {
+            return Err(Error::Poisoned);
+        }
+        let txn = self
+            .shared
+            .db
+            .writable()?
+            .begin_write()
+            .during("beginning to write")?;
+        Ok(Transaction {
+            txn,
+            first_new: self.state.next_seq,
+            rows: Vec::new(),
+            changed: Vec::new(),
+            gone: Vec::new(),
+            released: 0,
+            rows_written: false,
+            tokens_changed: false,
+            write_state: false,
+            bytes: 0,
+            durability,
+            checkpointed: false,
+        })
+    }
+
+    /// Commits. After a failure here what the disk holds is unknown, so the caller poisons the store.
+    pub(super) fn commit_database(
+        &mut self,
+        mut tx: Transaction,
+        force_quick: bool,
+    ) -> Result<(), Error> {
+        let options = &self.shared.options;
+        let durable = tx.durability == Durability::Durable;
+        let quick = durable
+            && match options.repair {
+                RepairPolicy::EveryCommit => true,
+                RepairPolicy::Never => false,
+                RepairPolicy::Balanced => {
+                    force_quick
+                        || tx.bytes >= QUICK_BYTES
+                        || tx.checkpointed
+                        || self
+                            .commits_since_quick
+                            .is_some_and(|n| n + 1 >= QUICK_EVERY)
+                }
+            };
+        let mode = if durable {
+            redb::Durability::Immediate
+        } else {
+            redb::Durability::None
+        };
+        tx.txn
+            .set_durability(mode)
+            .map_err(|error| Error::corrupted("database", "durability", error.to_string()))?;
+        tx.txn.set_two_phase_commit(options.two_phase_commit);
+        tx.txn.set_quick_repair(quick);
+        tx.txn.commit().during("committing")?;
+        self.shared.metrics.commits(1);
+        if durable {
+            self.unflushed_since = None;
+            self.commits_since_quick = match (quick, self.commits_since_quick) {
+                (true, _) => None,
+                (false, since) => Some(since.unwrap_or(0) + 1),
+            };
+        } else if self.unflushed_since.is_none() {
+            self.unflushed_since = Some(self.now());
+        }
+        if tx.checkpointed {
+            self.shared.locator.clear_pending();
+        }
+        self.shared.readers.publish(&tx.gone, &self.shared.locator);
+        self.shared.publish_state(self.state);
+        self.shared.locator.trim(&self.shared.metrics);
+        self.counts.trim(options.index_bytes / 4);
+        Ok(())
+    }
+
+    /// Makes everything committed so far durable; `quick` also makes opening quick.
+    pub(super) fn make_durable(&mut self, quick: bool) -> Result<(), Error> {
+        let result = self
+            .begin(Durability::Durable)
+            .and_then(|tx| self.commit_database(tx, quick));
+        self.poison_on_error(result)
+    }
+
+    pub(super) fn poison_on_error<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
+        if let Err(error) = &result {
+            if !self.shared.is_poisoned() {
+                tracing::error!(%error, "the store is poisoned");
+            }
+            self.shared.poison();
+        }
+        result
+    }
+}

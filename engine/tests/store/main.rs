@@ -1,0 +1,8 @@
+//! The element store as an application sees it.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "functions shared by tests are tests too, which the lint cannot tell"
+)]
+
+mod basics;
