@@ -16,7 +16,7 @@ pub use decode::decode_value;
 pub(crate) use decode::number;
 pub(crate) use element::to_memory;
 pub use reader::RawValue;
-pub(crate) use reader::{list_items, map_entries};
+pub(crate) use reader::{list_items, map_entries, read_value};
 pub use value::Value;
 pub use view::{ChildList, ChildView, ElementView};
 pub(crate) use writer::Writer;

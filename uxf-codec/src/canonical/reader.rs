@@ -327,6 +327,14 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Reads bytes that are one canonical value, allocating nothing however large it is.
+pub(crate) fn read_value(bytes: &[u8]) -> core::result::Result<RawValue<'_>, Error> {
+    let mut reader = Reader::new(bytes);
+    let value = reader.value()?;
+    reader.end()?;
+    Ok(value)
+}
+
 /// The items of an array that has been read as [`RawValue::List`].
 pub(crate) fn list_items(list: &[u8]) -> impl Iterator<Item = RawValue<'_>> {
     let mut reader = Reader::new(list);

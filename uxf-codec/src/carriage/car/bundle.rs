@@ -3,10 +3,16 @@
 use cid::Cid;
 use indexmap::IndexMap;
 
-use crate::canonical::{ElementView, Value, Writer, decode_value, encode_value, key_order};
+use super::framing::block_too_large;
+use crate::canonical::{
+    ElementView, RawValue, Value, Writer, decode_value, encode_value, key_order, map_entries,
+    read_value,
+};
 use crate::element::{CID_PREFIX, ElementHash, ElementSource, ElementType, InstanceKind};
 use crate::error::Error;
-use crate::limits::{CREATOR_UNITS_MAX, DESCRIPTION_UNITS_MAX, MANIFEST_TOKENS_MAX};
+use crate::limits::{
+    BLOCK_BYTES_MAX, CREATOR_UNITS_MAX, DESCRIPTION_UNITS_MAX, MANIFEST_TOKENS_MAX,
+};
 use crate::package::{Envelope, FORMAT_VERSION, Manifest, Timestamp, TokenId};
 
 /// Envelope and manifest of a package as blocks. The hash of the envelope block is the identity of the bundle.
@@ -44,6 +50,9 @@ impl BundleBlocks {
         }
     }
 }
+
+const CREATOR_CAP: (&str, usize) = ("creator, UTF-16 units", CREATOR_UNITS_MAX);
+const DESCRIPTION_CAP: (&str, usize) = ("description, UTF-16 units", DESCRIPTION_UNITS_MAX);
 
 fn encode_envelope(envelope: &Envelope, manifest: &ElementHash) -> Vec<u8> {
     let mut entries = vec![
@@ -95,16 +104,8 @@ pub(super) fn decode_envelope(bytes: &[u8]) -> Result<(Envelope, Cid), Error> {
     }
     let mut envelope = Envelope::new(timestamp(&block, "createdAt")?);
     envelope.updated_at = timestamp(&block, "updatedAt")?;
-    envelope.creator = optional_text(
-        &block,
-        "creator",
-        ("envelope creator, UTF-16 units", CREATOR_UNITS_MAX),
-    )?;
-    envelope.description = optional_text(
-        &block,
-        "description",
-        ("envelope description, UTF-16 units", DESCRIPTION_UNITS_MAX),
-    )?;
+    envelope.creator = optional_text(&block, "creator", CREATOR_CAP)?;
+    envelope.description = optional_text(&block, "description", DESCRIPTION_CAP)?;
     Ok((envelope, manifest))
 }
 
@@ -130,6 +131,29 @@ pub(super) fn decode_manifest(bytes: &[u8]) -> Result<Manifest, Error> {
         manifest.insert(token_id, link_hash(cid)?);
     }
     Ok(manifest)
+}
+
+/// The error for an envelope or manifest that is over the cap for blocks, found without decoding it into memory.
+///
+/// The reference decodes it first and refuses it for its size when it meets it among the blocks, so a cap on what it
+/// holds is told in front of the cap on itself.
+pub(super) fn oversized(bytes: &[u8]) -> Error {
+    let too_large = block_too_large(bytes.len(), BLOCK_BYTES_MAX);
+    let Ok(RawValue::Map(block)) = read_value(bytes) else {
+        return too_large;
+    };
+    for (key, value) in map_entries(block) {
+        let within = match (key, value) {
+            ("tokens", RawValue::Map(tokens)) => check_token_count(map_entries(tokens).count()),
+            ("creator", RawValue::Text(text)) => check_units(CREATOR_CAP, text),
+            ("description", RawValue::Text(text)) => check_units(DESCRIPTION_CAP, text),
+            _ => Ok(()),
+        };
+        if let Err(error) = within {
+            return error;
+        }
+    }
+    too_large
 }
 
 /// Refuses more tokens than a manifest may list, before any is looked at.

@@ -2,11 +2,11 @@ use std::io::Read;
 
 use cid::Cid;
 
-use super::bundle::{check_roots, decode_envelope};
+use super::bundle::{check_roots, decode_envelope, decode_manifest, oversized};
 use super::cid::check_block_hash;
 use super::framing::{Framing, block_too_large, too_many_blocks};
 use super::limits::CarLimits;
-use super::package_reader::{PackageReader, absent, read_manifest, single_root, verify_element};
+use super::package_reader::{PackageReader, VerifiedElement, absent, single_root, verify_element};
 use crate::element::MemoryForm;
 use crate::error::Error;
 use crate::instance_chain::rebuild_from_heads;
@@ -33,17 +33,14 @@ impl Package {
             });
         }
         let root = single_root(Framing::unlimited(car)?.roots())?;
-        let (envelope, manifest_cid) = find_block(car, &root, |bytes| {
-            check_block_hash(bytes, &root, "envelope")?;
-            decode_envelope(bytes)
-        })?
-        .ok_or_else(|| absent("envelope"))?;
-        let manifest = find_block(car, &manifest_cid, |bytes| {
-            read_manifest(bytes, &manifest_cid)
-        })?
-        .ok_or_else(|| absent("manifest"))?;
-        let pool = read_elements(car, [&root, &manifest_cid])?;
-        Self::imported(envelope, manifest, pool)
+        let envelope = find_block(car, &root)?.ok_or_else(|| absent("envelope"))?;
+        check_block_hash(&envelope, &root, "envelope")?;
+        let (envelope, manifest_cid) = decode_envelope(within_cap(&envelope)?)?;
+        let manifest = find_block(car, &manifest_cid)?.ok_or_else(|| absent("manifest"))?;
+        check_block_hash(&manifest, &manifest_cid, "manifest")?;
+        let manifest = decode_manifest(within_cap(&manifest)?)?;
+        let elements = read_elements(car, [&root, &manifest_cid])?;
+        Self::imported(envelope, manifest, elements)
     }
 
     /// Reads a package from a stream. See [`PackageReader`] for which error is told where there are several.
@@ -52,31 +49,56 @@ impl Package {
     /// Those of [`PackageReader`] and of [`Package::from_car`].
     pub fn read_car(input: impl Read, limits: CarLimits) -> Result<Self, Error> {
         let mut reader = PackageReader::new(input, limits)?;
-        let mut pool = Pool::default();
+        let mut elements = Elements::default();
         while let Some(element) = reader.next_element()? {
-            pool.insert(element.hash, element.bytes, MemoryForm::CANONICAL);
+            elements.insert(&element);
         }
         let (envelope, manifest) = reader.finish()?;
-        Self::imported(envelope, manifest, pool)
+        Self::imported(envelope, manifest, elements)
     }
 
-    fn imported(envelope: Envelope, manifest: Manifest, pool: Pool) -> Result<Self, Error> {
-        check_roots(&pool, &manifest)?;
+    fn imported(envelope: Envelope, manifest: Manifest, elements: Elements) -> Result<Self, Error> {
+        check_roots(&elements.pool, &manifest)?;
         let mut package = Self::new(envelope);
-        package.chains = rebuild_from_heads(&pool)?;
+        if elements.any_predecessor {
+            package.chains = rebuild_from_heads(&elements.pool)?;
+        }
         package.manifest = manifest;
-        package.pool = pool;
+        package.pool = elements.pool;
         package.rebuild_indexes();
         Ok(package)
     }
 }
 
+/// What has been read so far.
+#[derive(Default)]
+struct Elements {
+    pool: Pool,
+    /// Whether any of them continues another one. Most archives hold no chain and need no search for one.
+    any_predecessor: bool,
+}
+
+impl Elements {
+    fn insert(&mut self, element: &VerifiedElement<'_>) {
+        self.any_predecessor |= element.view.predecessor().is_some();
+        self.pool
+            .insert(element.hash, element.bytes, MemoryForm::CANONICAL);
+    }
+}
+
+fn within_cap(bytes: &[u8]) -> Result<&[u8], Error> {
+    if bytes.len() > BLOCK_BYTES_MAX {
+        return Err(oversized(bytes));
+    }
+    Ok(bytes)
+}
+
 /// Every block but envelope and manifest, in the order of the file.
 ///
 /// A repeated envelope or manifest is passed over unread, as in the reference.
-fn read_elements(car: &[u8], skip: [&Cid; 2]) -> Result<Pool, Error> {
+fn read_elements(car: &[u8], skip: [&Cid; 2]) -> Result<Elements, Error> {
     let mut framing = Framing::unlimited(car)?;
-    let mut pool = Pool::default();
+    let mut elements = Elements::default();
     let mut blocks = 0;
     while framing.advance()? {
         let Some(section) = framing.current()? else {
@@ -92,22 +114,17 @@ fn read_elements(car: &[u8], skip: [&Cid; 2]) -> Result<Pool, Error> {
         if skip.iter().any(|cid| section.cid.is(cid)) {
             continue;
         }
-        let element = verify_element(section.cid, section.bytes)?;
-        pool.insert(element.hash, element.bytes, MemoryForm::CANONICAL);
+        elements.insert(&verify_element(section.cid, section.bytes)?);
     }
-    Ok(pool)
+    Ok(elements)
 }
 
-/// Reads the first block with a CID; `None` if there is none.
-fn find_block<T>(
-    car: &[u8],
-    wanted: &Cid,
-    read: impl FnOnce(&[u8]) -> Result<T, Error>,
-) -> Result<Option<T>, Error> {
+/// The first block with a CID; `None` if there is none.
+fn find_block(car: &[u8], wanted: &Cid) -> Result<Option<Vec<u8>>, Error> {
     let mut framing = Framing::unlimited(car)?;
     while framing.advance()? {
         match framing.current()? {
-            Some(section) if section.cid.is(wanted) => return read(section.bytes).map(Some),
+            Some(section) if section.cid.is(wanted) => return Ok(Some(section.bytes.to_vec())),
             _ => {}
         }
     }

@@ -190,7 +190,7 @@ pub(super) fn verify_element<'a>(
     Ok(VerifiedElement { hash, view, bytes })
 }
 
-pub(super) fn read_manifest(bytes: &[u8], cid: &Cid) -> Result<Manifest, Error> {
+fn read_manifest(bytes: &[u8], cid: &Cid) -> Result<Manifest, Error> {
     check_block_hash(bytes, cid, "manifest")?;
     decode_manifest(bytes)
 }
