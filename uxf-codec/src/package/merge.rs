@@ -198,7 +198,7 @@ pub(super) fn too_many_elements(found: usize) -> Error {
 }
 
 /// Two pools, the first one asked first.
-struct Both<'p>(&'p Pool, &'p Pool);
+pub(super) struct Both<'p>(pub(super) &'p Pool, pub(super) &'p Pool);
 
 impl Both<'_> {
     fn form(&self, hash: &ElementHash) -> Option<MemoryForm> {
@@ -218,5 +218,75 @@ impl ElementSource for Both<'_> {
             Some(bytes) => Ok(Some(bytes)),
             None => self.1.element(hash),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_750_000_000);
+
+    fn package(digit: char) -> Package {
+        let id = digit.to_string().repeat(64);
+        let json = format!(
+            r#"{{"genesis":{{"data":{{"tokenId":"{id}"}}}},"state":{{"predicate":"a{digit}"}},"transactions":[]}}"#
+        );
+        let mut package = Package::default();
+        package.ingest(json.as_bytes(), NOW).unwrap();
+        package
+    }
+
+    #[test]
+    fn a_false_element_in_the_source_leaves_the_target_as_it_was() {
+        let mut source = package('2');
+        let (_, element) = source.pool.iter().next().unwrap();
+        let (bytes, form) = (element.bytes().to_vec(), element.form());
+        source.pool.insert(ElementHash::of(b"false"), &bytes, form);
+        let mut target = package('1');
+        let before = target.clone();
+        let later = Timestamp::from_secs(1_760_000_000);
+        let error = target.merge(&source, &MergeOptions::default(), later);
+        assert!(matches!(error, Err(Error::VerificationFailed { .. })));
+        assert_eq!(target, before);
+    }
+
+    #[test]
+    fn a_token_that_cannot_be_joined_is_skipped_or_fails_a_strict_merge() {
+        let (mut target, mut source) = (package('1'), package('2'));
+        let (id, incoming) = source.manifest.pop().unwrap();
+        let existing = ElementHash::of(b"a root that cannot be read");
+        target
+            .pool
+            .insert(existing, b"nonsense", MemoryForm::CANONICAL);
+        target.manifest.insert(id.clone(), existing);
+        source.manifest.insert(id.clone(), incoming);
+        let before = target.clone();
+
+        let strict = MergeOptions {
+            strict: true,
+            ..MergeOptions::default()
+        };
+        let error = target.merge(&source, &strict, NOW).unwrap_err();
+        assert!(
+            matches!(error, Error::MergePartialFailure { skipped } if skipped == [id.to_string()])
+        );
+        assert_eq!(target, before);
+
+        let told = core::cell::Cell::new(0);
+        let options = MergeOptions {
+            on_skip: Some(&|skip| {
+                assert_eq!(
+                    (skip.target_root, skip.source_root),
+                    (Some(existing), incoming)
+                );
+                told.set(told.get() + 1);
+            }),
+            ..MergeOptions::default()
+        };
+        let outcome = target.merge(&source, &options, NOW).unwrap();
+        assert_eq!((told.get(), outcome.skipped.len()), (1, 1));
+        assert_eq!(target.manifest, before.manifest);
+        assert_eq!(outcome.elements_added, source.pool.len());
     }
 }

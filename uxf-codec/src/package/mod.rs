@@ -3,6 +3,7 @@
 //! Envelope, manifest (token id to root), pool (hash to canonical bytes), instance chains and secondary indexes.
 //! Packages are the unit of import and export. A store of many tokens is the engine's business.
 
+mod assemble;
 mod collect;
 mod envelope;
 mod gather;
@@ -11,6 +12,7 @@ mod ingest;
 mod instances;
 mod merge;
 mod pool;
+mod proofs;
 mod token_id;
 
 use indexmap::IndexMap;
@@ -20,6 +22,7 @@ pub use envelope::{Envelope, FORMAT_VERSION, Timestamp};
 pub use indexes::Indexes;
 pub use merge::{MergeOptions, MergeOutcome, MergeSkip};
 pub use pool::{Pool, PoolElement};
+pub use proofs::ProofToVerify;
 pub use token_id::TokenId;
 
 use crate::element::ElementHash;

@@ -1,3 +1,5 @@
+use core::fmt;
+
 use indexmap::IndexMap;
 
 use crate::canonical::ElementView;
@@ -11,10 +13,21 @@ pub struct Pool {
 }
 
 /// An element of a [`Pool`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct PoolElement {
     bytes: Box<[u8]>,
     form: MemoryForm,
+}
+
+impl fmt::Debug for PoolElement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "PoolElement({} bytes, {:?})",
+            self.bytes.len(),
+            self.form
+        )
+    }
 }
 
 impl PoolElement {
