@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use indexmap::{IndexMap, IndexSet};
 
 use super::read::{entries, hash, is_object};
@@ -8,7 +6,7 @@ use crate::instance_chain::{ChainEntry, ChainIndex, ChainMember};
 use crate::json::{Kind, Node};
 use crate::package::{Indexes, TokenId};
 
-/// Reads the records of instance chains. Every member is indexed under its record; the last record wins.
+/// Reads the records of instance chains. What records share goes to the one that the rule for forks prefers.
 pub(super) fn read_chains(node: Option<Node<'_>>) -> Result<ChainIndex, Error> {
     let mut index = ChainIndex::default();
     let Some(records) = node.filter(|node| is_object(*node)) else {
@@ -30,10 +28,7 @@ pub(super) fn read_chains(node: Option<Node<'_>>) -> Result<ChainIndex, Error> {
             })
         });
         let chain = chain.collect::<Result<Vec<_>, Error>>()?;
-        let entry = Arc::new(ChainEntry { head, chain });
-        for member in &entry.chain {
-            index.by_member.insert(member.hash, Arc::clone(&entry));
-        }
+        index.insert(ChainEntry { head, chain });
     }
     Ok(index)
 }
