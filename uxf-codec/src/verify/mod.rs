@@ -96,7 +96,14 @@ pub fn verify(package: &Package, profile: VerifyProfile) -> Report {
             break;
         }
         if check_root(package, id, root, &mut report.errors) {
-            walker.walk_package(package, id, root, &mut report.errors);
+            let (pool, chains) = (package.pool(), package.chains());
+            let walked = walker.walk_token(pool, chains, id, root, &mut report.errors);
+            // A pool has its elements in memory and does not fail; if it did, it would not go unsaid.
+            if let Err(error) = walked {
+                let reason = error.to_string();
+                let issue = Issue::about(*root, Finding::NotAnElement { reason });
+                report.errors.push(issue);
+            }
         }
     }
     chains::check_chains(package, profile, &mut report);

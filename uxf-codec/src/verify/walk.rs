@@ -11,7 +11,7 @@ use crate::element::{ElementHash, ElementSource, ElementType, KeyOrder};
 use crate::error::Error;
 use crate::instance_chain::{ChainEntry, ChainIndex};
 use crate::limits::{VERIFY_DEPTH_MAX, VERIFY_ISSUES_MAX};
-use crate::package::{Package, TokenId};
+use crate::package::TokenId;
 
 /// What a walk looks at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,15 +81,14 @@ enum Arrival {
 }
 
 /// What a walk runs over and reports to.
-struct Course<'c, S, O> {
+struct Course<'c, S> {
     source: &'c S,
     chains: &'c ChainIndex,
-    order: O,
     token_id: &'c TokenId,
     issues: &'c mut Vec<Issue>,
 }
 
-impl<S, O> Course<'_, S, O> {
+impl<S> Course<'_, S> {
     fn found(&mut self, element: ElementHash, finding: Finding) {
         self.issues.push(Issue {
             token_id: Some(self.token_id.clone()),
@@ -110,7 +109,8 @@ impl Walker {
 
     /// Follows one token and adds what it finds to `issues`, until there are [`VERIFY_ISSUES_MAX`].
     ///
-    /// Whether the root is a token-root of this token is for the caller to see.
+    /// Whether the root is a token-root of this token is for the caller to see. Children are followed in the order in
+    /// which the source holds them, which decides the order of the issues.
     ///
     /// # Errors
     /// Only what the source fails with; the walker is then to be dropped.
@@ -125,37 +125,10 @@ impl Walker {
         let mut course = Course {
             source,
             chains,
-            order: |_: &ElementHash| KeyOrder::Canonical,
             token_id,
             issues,
         };
         self.walk(&mut course, *root)
-    }
-
-    /// Follows one token of a package, in the order in which the reference would hold its elements.
-    pub(super) fn walk_package(
-        &mut self,
-        package: &Package,
-        token_id: &TokenId,
-        root: &ElementHash,
-        issues: &mut Vec<Issue>,
-    ) {
-        let pool = package.pool();
-        let mut course = Course {
-            source: pool,
-            chains: package.chains(),
-            order: |hash: &ElementHash| {
-                let element = pool.get(hash);
-                element.map_or(KeyOrder::Canonical, |element| element.form().order)
-            },
-            token_id,
-            issues,
-        };
-        // A pool has its elements in memory and does not fail.
-        if let Err(error) = self.walk(&mut course, *root) {
-            let reason = error.to_string();
-            course.found(*root, Finding::NotAnElement { reason });
-        }
     }
 
     /// Distinct elements met so far, absent ones included.
@@ -170,7 +143,7 @@ impl Walker {
 
     fn walk<S: ElementSource>(
         &mut self,
-        course: &mut Course<'_, S, impl Fn(&ElementHash) -> KeyOrder>,
+        course: &mut Course<'_, S>,
         root: ElementHash,
     ) -> Result<(), Error> {
         self.token = self.token.saturating_add(1);
@@ -226,7 +199,7 @@ impl Walker {
 
     fn arrive<S: ElementSource>(
         &mut self,
-        course: &mut Course<'_, S, impl Fn(&ElementHash) -> KeyOrder>,
+        course: &mut Course<'_, S>,
         step: &Step,
     ) -> Result<Arrival, Error> {
         let hash = step.hash;
@@ -253,7 +226,7 @@ impl Walker {
         if own.finished_in == self.token && !is_complete {
             return Ok(Arrival::Known(known.clean_height));
         }
-        let Some(bytes) = course.source.element(&hash)? else {
+        let Some((bytes, form)) = course.source.element_in_form(&hash)? else {
             let parent = step.parent.unwrap_or(ElementType::TokenRoot);
             let role = step.role.clone().into_owned();
             course.found(hash, Finding::Missing { parent, role });
@@ -274,14 +247,14 @@ impl Walker {
             // A wrong type is a fault of the reference, not of what it leads to.
             parent.is_clean &= fits;
         }
-        self.enter(course, hash, &view, chain)?;
+        self.enter(course, hash, (&view, form.order), chain)?;
         Ok(Arrival::Entered)
     }
 
     /// An element that has been met, unless its bytes are not what they are filed as.
-    fn checked<'v, S, O>(
+    fn checked<'v, S>(
         &mut self,
-        course: &mut Course<'_, S, O>,
+        course: &mut Course<'_, S>,
         hash: ElementHash,
         bytes: &'v [u8],
     ) -> Option<ElementView<'v>> {
@@ -302,9 +275,9 @@ impl Walker {
     /// Puts an element on the path and everything that it and its instances name on the stack.
     fn enter<S: ElementSource>(
         &mut self,
-        course: &mut Course<'_, S, impl Fn(&ElementHash) -> KeyOrder>,
+        course: &mut Course<'_, S>,
         hash: ElementHash,
-        view: &ElementView<'_>,
+        (view, order): (&ElementView<'_>, KeyOrder),
         chain: Option<&Arc<ChainEntry>>,
     ) -> Result<(), Error> {
         let steps_start = self.steps.len();
@@ -312,15 +285,15 @@ impl Walker {
         let members = chain.into_iter().flat_map(|entry| &entry.chain);
         for member in members.filter(|member| member.hash != hash) {
             // Absent instances are a fault of the chain and found there.
-            let Some(bytes) = course.source.element(&member.hash)? else {
+            let Some((bytes, form)) = course.source.element_in_form(&member.hash)? else {
                 continue;
             };
             match self.checked(course, member.hash, bytes.as_ref()) {
-                Some(view) => self.push_steps(&view, (course.order)(&member.hash)),
+                Some(view) => self.push_steps(&view, form.order),
                 None => is_clean = false,
             }
         }
-        self.push_steps(view, (course.order)(&hash));
+        self.push_steps(view, order);
         // The stack gives back last what came first.
         if let Some(steps) = self.steps.get_mut(steps_start..) {
             steps.reverse();
@@ -401,7 +374,7 @@ impl Walker {
 }
 
 /// Whether an element has the type that its role asks for; says so if not.
-fn fits_role<S, O>(step: &Step, view: &ElementView<'_>, course: &mut Course<'_, S, O>) -> bool {
+fn fits_role<S>(step: &Step, view: &ElementView<'_>, course: &mut Course<'_, S>) -> bool {
     let found = view.element_type();
     match (step.expected, step.parent) {
         (Some(expected), Some(parent)) if expected != found => {

@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use proptest::prelude::*;
 use serde_json::Value;
@@ -19,7 +20,8 @@ struct Join {
     verified: BTreeSet<ElementHash>,
 }
 
-fn joins() -> Vec<Join> {
+/// Read once: the property looks at them often.
+static JOINS: LazyLock<Vec<Join>> = LazyLock::new(|| {
     names("joins", ".json")
         .into_iter()
         .map(|name| {
@@ -38,7 +40,7 @@ fn joins() -> Vec<Join> {
             }
         })
         .collect()
-}
+});
 
 impl Join {
     fn merged(&self, target: &Package, source: &Package) -> Package {
@@ -89,7 +91,7 @@ impl Join {
 
 #[test]
 fn joins_come_to_what_the_reference_comes_to_in_either_order() {
-    for join in joins() {
+    for join in JOINS.iter() {
         let pool = join.pool();
         let [a, b] = join.roots();
         for candidates in [[a, b], [b, a]] {
@@ -101,7 +103,7 @@ fn joins_come_to_what_the_reference_comes_to_in_either_order() {
 
 #[test]
 fn merges_join_as_the_reference_does_in_either_order() {
-    for join in joins() {
+    for join in JOINS.iter() {
         let (name, expect) = (&join.name, &join.vector["expect"]);
         for (target, source) in [(&join.a, &join.b), (&join.b, &join.a)] {
             let package = join.merged(target, source);
@@ -132,7 +134,7 @@ fn merges_join_as_the_reference_does_in_either_order() {
 
 #[test]
 fn the_vectors_have_a_join_of_every_kind() {
-    let kinds: BTreeSet<_> = joins()
+    let kinds: BTreeSet<_> = JOINS
         .iter()
         .map(|join| join.vector["expect"]["kind"].as_str().unwrap().to_owned())
         .collect();
@@ -148,10 +150,7 @@ fn the_vectors_have_a_join_of_every_kind() {
 
 #[test]
 fn roots_that_are_no_token_cannot_win() {
-    let join = joins()
-        .into_iter()
-        .find(|join| join.name == "prefix")
-        .unwrap();
+    let join = JOINS.iter().find(|join| join.name == "prefix").unwrap();
     let pool = join.pool();
     let [a, b] = join.roots();
     let absent = ElementHash::from_bytes([0; 32]);
@@ -177,11 +176,10 @@ proptest! {
         order in prop::collection::vec(any::<prop::sample::Index>(), 24),
         which in any::<prop::sample::Index>(),
     ) {
-        let joins = joins();
-        let join = &joins[which.index(joins.len())];
+        let join = &JOINS[which.index(JOINS.len())];
         let mut pool = join.pool();
         let mut candidates = join.roots().to_vec();
-        for other in joins.iter().filter(|other| other.id() == join.id()) {
+        for other in JOINS.iter().filter(|other| other.id() == join.id()) {
             pool.merge(&other.pool(), &MergeOptions::default(), NOW).unwrap();
             candidates.extend(other.roots());
         }

@@ -9,6 +9,7 @@
 
 mod chains;
 mod deltas;
+mod hostile;
 mod joins;
 mod laws;
 mod packages;
