@@ -1,5 +1,5 @@
 use core::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -131,6 +131,19 @@ impl ChainIndex {
             self.forget_chains_within(entry);
             self.insert(Arc::clone(entry));
         }
+    }
+
+    /// For every member that chains share, the heads of those that it does not belong to.
+    pub(crate) fn branch_heads(&self) -> BTreeMap<ElementHash, Vec<ElementHash>> {
+        let mut heads: BTreeMap<ElementHash, Vec<ElementHash>> = BTreeMap::new();
+        for (_, entry) in self.chains() {
+            for member in &entry.chain {
+                if !(self.get(&member.hash)).is_some_and(|own| Arc::ptr_eq(own, entry)) {
+                    heads.entry(member.hash).or_default().push(entry.head);
+                }
+            }
+        }
+        heads
     }
 
     /// Forgets the chains that an entry continues, so that their members take the place the reference gives them.

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use indexmap::IndexSet;
 
 use super::export::CarProfile;
@@ -14,6 +16,8 @@ use crate::instance_chain::ChainIndex;
 pub(super) struct Walk<'a, S> {
     source: &'a S,
     chains: &'a ChainIndex,
+    /// Heads of the chains that a member is part of beside its own, where chains fork.
+    branch_heads: BTreeMap<ElementHash, Vec<ElementHash>>,
     profile: CarProfile,
     met: IndexSet<ElementHash>,
     next: usize,
@@ -38,6 +42,7 @@ impl<'a, S: ElementSource> Walk<'a, S> {
         Self {
             source,
             chains,
+            branch_heads: chains.branch_heads(),
             profile,
             met: IndexSet::new(),
             next: 0,
@@ -124,6 +129,9 @@ impl<'a, S: ElementSource> Walk<'a, S> {
                         .extend(entry.chain.iter().map(|member| member.hash));
                 }
             }
+            // Predecessors lead from there to the other members of the branch.
+            let heads = self.branch_heads.get(hash);
+            self.extras.extend(heads.into_iter().flatten());
         }
     }
 
