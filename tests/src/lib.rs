@@ -1,1 +1,7 @@
 #![doc = include_str!("../README.md")]
+
+pub mod conformance;
+mod map_source;
+pub mod properties;
+
+pub use map_source::MapSource;

@@ -1,0 +1,85 @@
+//! Makes seed corpora out of the golden vectors: `cargo run --manifest-path fuzz/Cargo.toml --example seed`.
+//!
+//! Every target gets the vectors of its kind, a file each, in `fuzz/corpus/TARGET/`. Running it again changes nothing.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use uxf_tests::conformance::json::{parse, sha256_hex};
+
+fn main() -> io::Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let vectors = root.join("../tests/vectors/uxf");
+    let corpus = root.join("corpus");
+    copy(&vectors, &["tokens"], "json", &corpus, &["token_deconstruct", "json_tape"])?;
+    copy(&vectors, &["packages", "invalid"], "json", &corpus, &["uxf_json_read", "json_tape"])?;
+    copy(&vectors, &["packages", "invalid"], "car", &corpus, &["car_read"])?;
+    copy(&vectors, &["transfer"], "car", &corpus, &["transfer_payload", "car_read"])?;
+    for file in files(&vectors.join("expect"), "json")? {
+        let elements = preimages(&parse(&fs::read(file)?)?);
+        for element in &elements {
+            put(&corpus, "element_decode", element)?;
+        }
+        put(&corpus, "reassemble_hostile", &recipe(&elements))?;
+    }
+    let payloads = parse(&fs::read(vectors.join("transfer/payloads.json"))?)?;
+    for (list, field) in [("encode", "encoded"), ("decode", "content"), ("base64", "input")] {
+        for case in payloads.get(list).and_then(Value::as_array).into_iter().flatten() {
+            let text = case.get(field).and_then(Value::as_str).unwrap_or_default();
+            put(&corpus, "transfer_payload", text.as_bytes())?;
+        }
+    }
+    Ok(())
+}
+
+/// The canonical bytes that an expectation tells, children before parents.
+fn preimages(expected: &Value) -> Vec<Vec<u8>> {
+    let elements = expected.get("elements").and_then(Value::as_array).into_iter().flatten();
+    elements
+        .filter_map(|element| const_hex::decode(element.get("preimage")?.as_str()?).ok())
+        .collect()
+}
+
+/// An input of `reassemble_hostile` that puts honest elements in and assembles the last at its latest state.
+fn recipe(elements: &[Vec<u8>]) -> Vec<u8> {
+    let mut recipe = vec![0x1f];
+    for element in elements {
+        if let Ok(len) = u16::try_from(element.len()) {
+            recipe.push(0);
+            recipe.extend_from_slice(&len.to_le_bytes());
+            recipe.extend_from_slice(element);
+        }
+    }
+    recipe
+}
+
+fn copy(vectors: &Path, folders: &[&str], extension: &str, corpus: &Path, targets: &[&str]) -> io::Result<()> {
+    for folder in folders {
+        for file in files(&vectors.join(folder), extension)? {
+            let bytes = fs::read(file)?;
+            for target in targets {
+                put(corpus, target, &bytes)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn files(folder: &Path, extension: &str) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|known| known == extension) {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
+fn put(corpus: &Path, target: &str, bytes: &[u8]) -> io::Result<()> {
+    let folder = corpus.join(target);
+    fs::create_dir_all(&folder)?;
+    fs::write(folder.join(sha256_hex(bytes)), bytes)
+}

@@ -1,0 +1,4 @@
+//! Feeds bytes to the property `token_deconstruct` of `uxf-tests`.
+#![no_main]
+
+uxf_fuzz::target!("token_deconstruct");

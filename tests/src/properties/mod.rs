@@ -1,0 +1,65 @@
+//! What must hold for any bytes whatever: one property for each reader of bytes that a peer or a file controls.
+//!
+//! The fuzz targets feed these functions, and the tests of this crate replay on stable every input that ever broke
+//! one. A property that does not hold is an `Err` that says what was seen; the caller makes it a failure.
+
+mod element_decode;
+mod json_tape;
+mod packages;
+mod reassemble_hostile;
+mod recipe;
+mod replay;
+mod token_deconstruct;
+mod transfer_payload;
+
+use core::fmt::{self, Display};
+
+pub use replay::{ReplayOutcome, replay};
+
+/// A property that did not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation(String);
+
+impl Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Whether a property held.
+pub type Verdict = Result<(), Violation>;
+
+/// A property of any bytes.
+pub type Property = fn(&[u8]) -> Verdict;
+
+/// Every property by the name of its fuzz target.
+pub const ALL: &[(&str, Property)] = &[
+    ("element_decode", element_decode::check),
+    ("token_deconstruct", token_deconstruct::check),
+    ("reassemble_hostile", reassemble_hostile::check),
+    ("car_read", packages::check_car),
+    ("uxf_json_read", packages::check_json),
+    ("json_tape", json_tape::check),
+    ("transfer_payload", transfer_payload::check),
+];
+
+/// The property of a fuzz target.
+pub fn by_name(name: &str) -> Option<Property> {
+    ALL.iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, property)| *property)
+}
+
+fn violation<T>(what: impl Into<String>) -> Result<T, Violation> {
+    Err(Violation(what.into()))
+}
+
+/// Holds if a condition does.
+fn ensure(holds: bool, what: impl FnOnce() -> String) -> Verdict {
+    if holds { Ok(()) } else { violation(what()) }
+}
+
+/// Turns an error that may not happen into a violation.
+fn must<T>(what: &str, result: Result<T, impl Display>) -> Result<T, Violation> {
+    result.or_else(|error| violation(format!("{what}: {error}")))
+}
