@@ -71,6 +71,7 @@ pub(crate) fn check_outcome(name: &str, expect: &Value, found: &Result<Package, 
             assert_eq!(error.code().as_str(), code, "{name}: {error}");
         }
         (None, None, Err(_)) => assert_eq!(expect["class"], "untyped", "{name}"),
-        (_, _, found) => panic!("{name}: expected {expect}, found {found:?}"),
+        (_, _, Ok(_)) => panic!("{name}: expected {expect}, found a package"),
+        (_, _, Err(error)) => panic!("{name}: expected {expect}, found {error}"),
     }
 }

@@ -26,7 +26,7 @@ pub struct VerifiedElement<'a> {
 ///
 /// Elements come verified, in the order of the file; envelope and manifest are kept aside until the end. Where an
 /// archive has several faults the one told is the first met, which need not be the one that
-/// [`Package::from_car`] tells.
+/// [`Package::from_car`](crate::package::Package::from_car) tells.
 ///
 /// ```
 /// use uxf_codec::carriage::car::{CarLimits, CarProfile, PackageReader};
