@@ -48,8 +48,8 @@ pub(crate) struct BatchData {
     pub(crate) bodies: Vec<u32>,
     /// Whether every body came after the bodies it names.
     pub(crate) children_first: bool,
-    /// Token -> position of its root in `entries`, or nothing to remove it.
-    pub(crate) tokens: BTreeMap<(u32, Box<str>), Option<u32>>,
+    /// Token -> positions in `entries` of its root and its pinned instances, or nothing to remove it.
+    pub(crate) tokens: BTreeMap<(u32, Box<str>), Vec<u32>>,
     /// Positions by fingerprint.
     positions: HashTable<u32>,
 }
@@ -306,17 +306,21 @@ impl WriteBatch {
         self.data.add_pins(self.engine.shared(), hash, -1)
     }
 
-    pub(crate) fn set_token_root(
+    /// Sets what a token pins, its root first; nothing removes it. Repeats count once.
+    pub(crate) fn set_token_pins<'h>(
         &mut self,
         inventory: u32,
         id: &str,
-        root: Option<&ElementHash>,
+        pins: impl IntoIterator<Item = &'h ElementHash>,
     ) -> Result<(), Error> {
-        let root = match root {
-            Some(root) => Some(self.data.position(self.engine.shared(), root)?),
-            None => None,
-        };
-        self.data.tokens.insert((inventory, id.into()), root);
+        let mut positions = Vec::new();
+        for hash in pins {
+            let position = self.data.position(self.engine.shared(), hash)?;
+            if !positions.contains(&position) {
+                positions.push(position);
+            }
+        }
+        self.data.tokens.insert((inventory, id.into()), positions);
         Ok(())
     }
 

@@ -21,7 +21,9 @@ pub use clock::{Clock, SystemClock};
 pub use engine::{DATABASE_FILE, Engine, Import, ReadOnlyEngine};
 pub use entropy::{Entropy, SystemEntropy};
 pub use error::{Error, ErrorKind};
-pub use inventory::{INVENTORY_NAME_BYTES_MAX, Inventory, TOKEN_ID_BYTES_MAX, Tokens};
+pub use inventory::{
+    INVENTORY_NAME_BYTES_MAX, Inventory, TOKEN_ID_BYTES_MAX, TOKEN_INSTANCES_MAX, Tokens,
+};
 pub use metrics::MetricsSnapshot;
 pub use options::{Durability, EngineOptions, RepairPolicy};
 pub use snapshot::{ElementBytes, Snapshot};

@@ -20,6 +20,9 @@ pub const INVENTORY_NAME_BYTES_MAX: usize = 256;
 /// Longest token id, in bytes.
 pub const TOKEN_ID_BYTES_MAX: usize = 256;
 
+/// Most newer instances that a token may pin. Their chains are read whenever the token is exported.
+pub const TOKEN_INSTANCES_MAX: usize = 4_096;
+
 thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::default());
 }
@@ -149,8 +152,29 @@ impl WriteBatch {
         id: &str,
         root: &ElementHash,
     ) -> Result<(), Error> {
+        self.set_token_with(inventory, id, root, &[])
+    }
+
+    /// Makes an element the root of a token and pins newer instances of its elements, which no element names. All
+    /// must be in the store or in this batch by the commit.
+    ///
+    /// # Errors
+    /// [`Error::LimitExceeded`].
+    pub fn set_token_with(
+        &mut self,
+        inventory: &Inventory,
+        id: &str,
+        root: &ElementHash,
+        instances: &[ElementHash],
+    ) -> Result<(), Error> {
         check_id(id)?;
-        self.set_token_root(inventory.id(), id, Some(root))
+        check_len(
+            "pinned instances of a token",
+            instances.len(),
+            TOKEN_INSTANCES_MAX,
+        )?;
+        let pins = core::iter::once(root).chain(instances);
+        self.set_token_pins(inventory.id(), id, pins)
     }
 
     /// Removes a token; one that is not there is no error.
@@ -159,7 +183,7 @@ impl WriteBatch {
     /// [`Error::LimitExceeded`].
     pub fn remove_token(&mut self, inventory: &Inventory, id: &str) -> Result<(), Error> {
         check_id(id)?;
-        self.set_token_root(inventory.id(), id, None)
+        self.set_token_pins(inventory.id(), id, [])
     }
 }
 

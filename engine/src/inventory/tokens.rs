@@ -6,7 +6,7 @@ use uxf_codec::ElementHash;
 use super::Inventory;
 use crate::error::{During as _, Error};
 use crate::snapshot::Snapshot;
-use crate::tables::schema::{INVENTORIES, TOKENS, token_key, token_root};
+use crate::tables::schema::{INVENTORIES, TOKENS, token_key, token_pins, token_root};
 
 /// The tokens of an inventory: id and root, in the order of the ids. An error ends the iteration.
 pub struct Tokens {
@@ -57,6 +57,22 @@ impl Snapshot {
         {
             Some(row) => token_root(row.value()).map(Some),
             None => Ok(None),
+        }
+    }
+
+    /// The newer instances a token pinned; none if the inventory did not have it.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Corrupted`].
+    pub fn instances(&self, inventory: &Inventory, id: &str) -> Result<Vec<ElementHash>, Error> {
+        let key = token_key(inventory.id(), id);
+        match self
+            .token_table()?
+            .get(key.as_slice())
+            .during("reading a token")?
+        {
+            Some(row) => token_pins(row.value()).map(|(_, instances)| instances.collect()),
+            None => Ok(Vec::new()),
         }
     }
 

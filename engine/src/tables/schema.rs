@@ -53,12 +53,27 @@ pub(crate) fn token_key(inventory: u32, id: &str) -> Vec<u8> {
     key
 }
 
-/// Reads the root out of a token row: the digest, then any number of pinned instances.
+/// Reads what a token row pins: its root, then any number of newer instances.
+pub(crate) fn token_pins(
+    row: &[u8],
+) -> Result<(ElementHash, impl Iterator<Item = ElementHash>), Error> {
+    let (digests, rest) = row.as_chunks::<32>();
+    match digests.split_first() {
+        Some((root, instances)) if rest.is_empty() => {
+            let instances = instances.iter().copied().map(ElementHash::from_bytes);
+            Ok((ElementHash::from_bytes(*root), instances))
+        }
+        _ => Err(Error::corrupted(
+            "tokens-1",
+            "a token",
+            "a row that is no list of hashes",
+        )),
+    }
+}
+
+/// Reads the root out of a token row.
 pub(crate) fn token_root(row: &[u8]) -> Result<ElementHash, Error> {
-    row.first_chunk::<32>()
-        .filter(|_| row.len().is_multiple_of(32))
-        .map(|digest| ElementHash::from_bytes(*digest))
-        .ok_or_else(|| Error::corrupted("tokens-1", "a token", "a row that is no list of hashes"))
+    token_pins(row).map(|(root, _)| root)
 }
 
 /// What is decided once, when a store is made.

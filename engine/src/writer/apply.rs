@@ -22,7 +22,7 @@ impl Writer {
             self.apply_change(tx, change.seq, change.references, change.pins)?;
         }
         self.apply_known(tx, batch, plan)?;
-        apply_tokens(tx, batch, plan)?;
+        apply_tokens(tx, plan)?;
         let pins = i128::from(self.state.pins) + i128::from(plan.pins);
         self.state.pins = u64::try_from(pins).unwrap_or(0);
         Ok(outcome)
@@ -158,22 +158,19 @@ impl Writer {
     }
 }
 
-fn apply_tokens(tx: &mut Transaction, batch: &BatchData, plan: &Plan) -> Result<(), Error> {
+fn apply_tokens(tx: &mut Transaction, plan: &Plan) -> Result<(), Error> {
     if plan.tokens.is_empty() {
         return Ok(());
     }
     tx.tokens_changed = true;
     let mut table = tx.txn.open_table(TOKENS).during("opening tokens-1")?;
-    for (key, position) in &plan.tokens {
-        match position.and_then(|position| batch.entry(position)) {
-            Some(root) => {
-                table
-                    .insert(key.as_slice(), root.hash.as_bytes().as_slice())
-                    .during("writing a token")?;
-            }
-            None => {
-                table.remove(key.as_slice()).during("removing a token")?;
-            }
+    for (key, row) in &plan.tokens {
+        if row.is_empty() {
+            table.remove(key.as_slice()).during("removing a token")?;
+        } else {
+            table
+                .insert(key.as_slice(), row.as_slice())
+                .during("writing a token")?;
         }
     }
     Ok(())

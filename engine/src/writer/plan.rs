@@ -8,7 +8,7 @@ use crate::elements::count::Count;
 use crate::elements::fingerprint::Fingerprint;
 use crate::elements::segment::SEQ_MAX;
 use crate::error::Error;
-use crate::tables::schema::token_key;
+use crate::tables::schema::{token_key, token_pins};
 
 /// What applying a batch will do. Making it changes nothing, so a batch that is refused leaves no trace.
 #[derive(Debug, Default)]
@@ -19,8 +19,8 @@ pub(super) struct Plan {
     pub(super) references: Vec<i64>,
     /// Changes of elements that are there, each once.
     pub(super) changes: Vec<Change>,
-    /// Token rows to write (position of the root) or to remove.
-    pub(super) tokens: Vec<(Vec<u8>, Option<u32>)>,
+    /// Token rows to write or, where they are empty, to remove.
+    pub(super) tokens: Vec<(Vec<u8>, Vec<u8>)>,
     /// Anonymous pins added less those taken away.
     pub(super) pins: i64,
 }
@@ -67,7 +67,7 @@ impl Writer {
                 ..Plan::default()
             },
             needed: vec![None; len],
-            dropped_roots: HashMap::new(),
+            dropped_pins: HashMap::new(),
         };
         planning.pins(batch);
         self.plan_tokens(tx, batch, &mut planning)?;
@@ -96,35 +96,40 @@ impl Writer {
         batch: &BatchData,
         planning: &mut Planning,
     ) -> Result<(), Error> {
-        for ((inventory, id), position) in &batch.tokens {
+        for ((inventory, id), positions) in &batch.tokens {
             let key = token_key(*inventory, id);
             let old = tx.token(&key)?;
-            let new = position.and_then(|position| batch.entry(position));
-            if let Some(position) = *position {
+            let mut new = Vec::with_capacity(ElementHash::LEN * positions.len());
+            for &position in positions {
                 planning.need(position, "a token");
+                let entry = batch.entry(position);
+                new.extend_from_slice(entry.map_or(&[][..], |entry| entry.hash.as_bytes()));
             }
-            if old == new.map(|entry| entry.hash) {
+            if old.as_deref().unwrap_or_default() == new {
                 continue;
             }
             if let Some(old) = old {
-                let seq = self.seq_of_root(&old)?;
-                *planning.dropped_roots.entry(seq).or_default() += 1;
+                let (root, instances) = token_pins(&old)?;
+                for pinned in core::iter::once(root).chain(instances) {
+                    let seq = self.seq_of_pinned(&pinned)?;
+                    *planning.dropped_pins.entry(seq).or_default() += 1;
+                }
             }
-            if let Some(position) = *position {
+            for &position in positions {
                 planning.refer(position, "a token");
             }
-            planning.plan.tokens.push((key, *position));
+            planning.plan.tokens.push((key, new));
         }
         Ok(())
     }
 
-    fn seq_of_root(&mut self, root: &ElementHash) -> Result<u64, Error> {
-        match self.lookup(self.shared.fingerprint(root))? {
+    fn seq_of_pinned(&mut self, hash: &ElementHash) -> Result<u64, Error> {
+        match self.lookup(self.shared.fingerprint(hash))? {
             Some((seq, _)) => Ok(seq),
             None => Err(Error::corrupted(
                 "tokens-1",
-                root,
-                "the root of a token is not stored",
+                hash,
+                "what a token pins is not stored",
             )),
         }
     }
@@ -203,7 +208,7 @@ impl Writer {
             match place {
                 Some(Place::New) => check_range(entry, 0, references)?,
                 Some(Place::Known(seq)) => {
-                    let dropped = planning.dropped_roots.remove(&seq).unwrap_or(0);
+                    let dropped = planning.dropped_pins.remove(&seq).unwrap_or(0);
                     let references = references - dropped;
                     let pins = entry.pins;
                     if references == 0 && pins == 0 {
@@ -220,13 +225,13 @@ impl Writer {
                 _ => {}
             }
         }
-        for (seq, dropped) in planning.dropped_roots.drain() {
+        for (seq, dropped) in planning.dropped_pins.drain() {
             let count = self.counts.get(&self.shared.db, seq)?.references();
             if i64::from(count) < dropped {
                 return Err(Error::corrupted(
                     "counts-1",
                     seq,
-                    "a token's root has no reference",
+                    "what a token pins has no reference",
                 ));
             }
             planning.plan.changes.push(Change {
@@ -244,8 +249,8 @@ struct Planning {
     plan: Plan,
     /// Who needs an element, by position; such an element must be there or be put.
     needed: Vec<Option<&'static str>>,
-    /// Roots that tokens no longer have, by sequence number.
-    dropped_roots: HashMap<u64, i64>,
+    /// Pins that tokens no longer have, by sequence number.
+    dropped_pins: HashMap<u64, i64>,
 }
 
 impl Planning {

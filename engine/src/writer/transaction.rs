@@ -1,11 +1,10 @@
 use redb::{ReadableTable as _, WriteTransaction};
-use uxf_codec::ElementHash;
 
 use super::Writer;
 use crate::elements::fingerprint::Fingerprint;
 use crate::error::{During as _, Error};
 use crate::options::{Durability, RepairPolicy};
-use crate::tables::schema::{TOKENS, token_root};
+use crate::tables::schema::TOKENS;
 
 /// Bytes from which a commit is large enough that making it quick to open costs nothing that shows.
 const QUICK_BYTES: u64 = 64 << 10;
@@ -52,13 +51,11 @@ pub(super) struct NewRow {
 }
 
 impl Transaction {
-    /// The root a token has in this commit so far.
-    pub(super) fn token(&self, key: &[u8]) -> Result<Option<ElementHash>, Error> {
+    /// The row a token has in this commit so far.
+    pub(super) fn token(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
         let table = self.txn.open_table(TOKENS).during("opening tokens-1")?;
-        match table.get(key).during("reading a token")? {
-            Some(row) => token_root(row.value()).map(Some),
-            None => Ok(None),
-        }
+        let row = table.get(key).during("reading a token")?;
+        Ok(row.map(|row| row.value().to_vec()))
     }
 
     pub(super) fn is_new(&self, seq: u64) -> bool {

@@ -6,4 +6,5 @@
 )]
 
 mod basics;
+mod instances;
 mod model;
