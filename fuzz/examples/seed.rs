@@ -13,10 +13,34 @@ fn main() -> io::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let vectors = root.join("../tests/vectors/uxf");
     let corpus = root.join("corpus");
-    copy(&vectors, &["tokens"], "json", &corpus, &["token_deconstruct", "json_tape"])?;
-    copy(&vectors, &["packages", "invalid"], "json", &corpus, &["uxf_json_read", "json_tape"])?;
-    copy(&vectors, &["packages", "invalid"], "car", &corpus, &["car_read"])?;
-    copy(&vectors, &["transfer"], "car", &corpus, &["transfer_payload", "car_read"])?;
+    copy(
+        &vectors,
+        &["tokens"],
+        "json",
+        &corpus,
+        &["token_deconstruct", "json_tape"],
+    )?;
+    copy(
+        &vectors,
+        &["packages", "invalid"],
+        "json",
+        &corpus,
+        &["uxf_json_read", "json_tape"],
+    )?;
+    copy(
+        &vectors,
+        &["packages", "invalid"],
+        "car",
+        &corpus,
+        &["car_read"],
+    )?;
+    copy(
+        &vectors,
+        &["transfer"],
+        "car",
+        &corpus,
+        &["transfer_payload", "car_read"],
+    )?;
     for file in files(&vectors.join("expect"), "json")? {
         let elements = preimages(&parse(&fs::read(file)?)?);
         for element in &elements {
@@ -25,8 +49,17 @@ fn main() -> io::Result<()> {
         put(&corpus, "reassemble_hostile", &recipe(&elements))?;
     }
     let payloads = parse(&fs::read(vectors.join("transfer/payloads.json"))?)?;
-    for (list, field) in [("encode", "encoded"), ("decode", "content"), ("base64", "input")] {
-        for case in payloads.get(list).and_then(Value::as_array).into_iter().flatten() {
+    for (list, field) in [
+        ("encode", "encoded"),
+        ("decode", "content"),
+        ("base64", "input"),
+    ] {
+        for case in payloads
+            .get(list)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
             let text = case.get(field).and_then(Value::as_str).unwrap_or_default();
             put(&corpus, "transfer_payload", text.as_bytes())?;
         }
@@ -36,7 +69,11 @@ fn main() -> io::Result<()> {
 
 /// The canonical bytes that an expectation tells, children before parents.
 fn preimages(expected: &Value) -> Vec<Vec<u8>> {
-    let elements = expected.get("elements").and_then(Value::as_array).into_iter().flatten();
+    let elements = expected
+        .get("elements")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
     elements
         .filter_map(|element| const_hex::decode(element.get("preimage")?.as_str()?).ok())
         .collect()
@@ -55,7 +92,13 @@ fn recipe(elements: &[Vec<u8>]) -> Vec<u8> {
     recipe
 }
 
-fn copy(vectors: &Path, folders: &[&str], extension: &str, corpus: &Path, targets: &[&str]) -> io::Result<()> {
+fn copy(
+    vectors: &Path,
+    folders: &[&str],
+    extension: &str,
+    corpus: &Path,
+    targets: &[&str],
+) -> io::Result<()> {
     for folder in folders {
         for file in files(&vectors.join(folder), extension)? {
             let bytes = fs::read(file)?;

@@ -46,3 +46,18 @@ fn the_golden_vectors_hold_every_property() {
         }
     }
 }
+
+/// Not a campaign: enough random inputs that a property which cannot hold at all is noticed without one.
+#[test]
+fn properties_hold_for_a_few_hundred_random_inputs() {
+    let mut rng = uxf_testkit::Rng::new(1);
+    for (name, inputs) in [("reassemble_hostile", 2_000), ("store_ops", 60)] {
+        let property = by_name(name).unwrap();
+        for _ in 0..inputs {
+            let mut bytes = [0; 600];
+            rng.fill(&mut bytes);
+            let verdict = property(&bytes);
+            assert!(verdict.is_ok(), "{name}: {verdict:?} for {bytes:?}");
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! Scenarios that cross crates, in one binary so that linking happens once.
 
 mod crashers;
+mod stores;
 mod vectors;
 
 /// A scenario file that is not listed above would compile nowhere and pass for ever.

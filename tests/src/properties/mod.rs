@@ -9,6 +9,7 @@ mod packages;
 mod reassemble_hostile;
 mod recipe;
 mod replay;
+mod store_ops;
 mod token_deconstruct;
 mod transfer_payload;
 
@@ -41,6 +42,7 @@ pub const ALL: &[(&str, Property)] = &[
     ("uxf_json_read", packages::check_json),
     ("json_tape", json_tape::check),
     ("transfer_payload", transfer_payload::check),
+    ("store_ops", store_ops::check),
 ];
 
 /// The property of a fuzz target.
