@@ -153,7 +153,7 @@ impl Engine {
             Some(id) => id,
             None => self.ask(|reply| Command::Inventory(name.to_owned(), reply))?,
         };
-        Ok(Inventory::new(self.clone(), id))
+        Ok(Inventory::new(self.clone(), id, name))
     }
 
     /// Begins an import: until the guard is dropped, what is put stays even if nothing refers to it yet.

@@ -10,6 +10,9 @@ pub enum Error {
     /// A token, element or import that the codec refuses.
     #[error(transparent)]
     Codec(#[from] uxf_codec::Error),
+    /// A file that is none of the forms tokens come in.
+    #[error("neither a token, nor an array of tokens, nor UXF JSON, nor a CAR")]
+    UnknownInput,
     /// A pin, a token or a new element names an element that the store does not have.
     #[error("element {hash} is not in the store, but {wanted_by} names it; put it first")]
     MissingElement {
@@ -114,6 +117,7 @@ impl Error {
     pub const fn kind(&self) -> ErrorKind {
         match self {
             Self::Codec(_)
+            | Self::UnknownInput
             | Self::MissingElement { .. }
             | Self::WrongHash { .. }
             | Self::OverReleased { .. }
@@ -123,6 +127,25 @@ impl Error {
             Self::FormatVersion { .. } | Self::Io { .. } | Self::Poisoned => ErrorKind::Operator,
             Self::Corrupted { .. } => ErrorKind::Corrupted,
             Self::Locked { .. } => ErrorKind::Transient,
+        }
+    }
+
+    /// The codec's code where the codec refused, else the name of the variant in the same manner.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Codec(error) => error.code().as_str(),
+            Self::UnknownInput => "UNKNOWN_INPUT",
+            Self::MissingElement { .. } => "MISSING_ELEMENT",
+            Self::WrongHash { .. } => "WRONG_HASH",
+            Self::OverReleased { .. } => "OVER_RELEASED",
+            Self::LimitExceeded { .. } => "LIMIT_EXCEEDED",
+            Self::InvalidOption { .. } => "INVALID_OPTION",
+            Self::Locked { .. } => "LOCKED",
+            Self::FormatVersion { .. } => "FORMAT_VERSION",
+            Self::Io { .. } => "IO",
+            Self::Corrupted { .. } => "CORRUPTED",
+            Self::Poisoned => "POISONED",
+            Self::Closed => "CLOSED",
         }
     }
 

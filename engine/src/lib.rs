@@ -6,6 +6,7 @@ mod elements;
 mod engine;
 mod entropy;
 mod error;
+mod exchange;
 mod inventory;
 mod metrics;
 mod options;
@@ -21,6 +22,9 @@ pub use clock::{Clock, SystemClock};
 pub use engine::{DATABASE_FILE, Engine, Import, ReadOnlyEngine};
 pub use entropy::{Entropy, SystemEntropy};
 pub use error::{Error, ErrorKind};
+pub use exchange::{
+    CarExport, ExportOptions, ImportOptions, ImportReport, InputKind, Progress, Rejected,
+};
 pub use inventory::{
     INVENTORY_NAME_BYTES_MAX, Inventory, TOKEN_ID_BYTES_MAX, TOKEN_INSTANCES_MAX, Tokens,
 };

@@ -4,6 +4,7 @@
 mod tokens;
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use uxf_codec::token::{AssembleOptions, Assembler, Deconstructor, StateIndex, TokenSummary};
 use uxf_codec::{ElementBatch, ElementHash};
@@ -49,11 +50,23 @@ struct Scratch {
 pub struct Inventory {
     engine: Engine,
     id: u32,
+    name: Arc<str>,
 }
 
 impl Inventory {
-    pub(crate) fn new(engine: Engine, id: u32) -> Self {
-        Self { engine, id }
+    pub(crate) fn new(engine: Engine, id: u32, name: &str) -> Self {
+        let name = name.into();
+        Self { engine, id, name }
+    }
+
+    /// The name it was asked for by.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The store it is part of.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
     }
 
     pub(crate) fn id(&self) -> u32 {

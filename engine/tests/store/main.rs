@@ -6,5 +6,6 @@
 )]
 
 mod basics;
+mod exchange;
 mod instances;
 mod model;

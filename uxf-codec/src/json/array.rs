@@ -42,6 +42,11 @@ impl<'a> ArrayItems<'a> {
         }
     }
 
+    /// How many bytes of the text have been dealt with.
+    pub const fn offset(&self) -> usize {
+        self.at
+    }
+
     fn peek(&self) -> Option<u8> {
         self.text.get(self.at).copied()
     }
