@@ -127,8 +127,16 @@ fn cut_workload<S: CrashSubject>(
                 continue;
             }
             let mut second_cut = None;
-            let found = cut_recovery(subject, options, image, &mut rng, &mut second_cut)
-                .and_then(|disk| guard(|| subject.check(&disk, allowed)));
+            let found = cut_recovery(subject, options, image, &mut rng, &mut second_cut);
+            if cut < created
+                && found
+                    .as_ref()
+                    .is_ok_and(|disk| is_unborn(subject, &disk.image()))
+            {
+                report.unborn += 1; // the second cut met the creation made anew
+                continue;
+            }
+            let found = found.and_then(|disk| guard(|| subject.check(&disk, allowed)));
             report.cuts += 1;
             report.second_cuts += u64::from(second_cut.is_some());
             if let Err(reason) = found {

@@ -27,7 +27,9 @@ struct Step {
 }
 
 impl<S> History<S> {
-    pub(super) fn new(disk: RecordingDisk, believes_everything: bool) -> Self {
+    /// A history of what is done to a disk. With `believes_everything` a buffered promise counts as a durable one,
+    /// to show that the judgement notices.
+    pub fn new(disk: RecordingDisk, believes_everything: bool) -> Self {
         Self {
             disk,
             steps: Vec::new(),
