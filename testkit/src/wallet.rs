@@ -299,6 +299,29 @@ mod tests {
     }
 
     #[test]
+    fn the_wallet_of_1000_has_the_roots_of_the_golden_vector() {
+        let vectors = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/vectors/uxf");
+        let text = std::fs::read(format!("{vectors}/bench-wallet-1000.expect.json")).unwrap();
+        let mut tape = uxf_codec::json::Tape::new();
+        let expect = tape.parse(&text).unwrap();
+        let roots = expect.get("manifestRoots").unwrap();
+        assert_eq!(roots.len(), 1_000);
+        let mut batch = uxf_codec::ElementBatch::new();
+        for (pair, json) in roots.items().zip(Wallet::new(1_000)) {
+            let pair: Vec<_> = pair.items().map(|item| item.as_text().unwrap()).collect();
+            let token = uxf_codec::token::deconstruct(json.as_bytes(), &mut batch).unwrap();
+            assert_eq!(token.token_id.to_string(), pair[0]);
+            assert_eq!(token.root.to_string(), pair[1]);
+        }
+        let distinct: std::collections::BTreeSet<_> =
+            batch.iter().map(|element| element.hash).collect();
+        assert_eq!(
+            expect.get("elementCount").unwrap().raw(),
+            distinct.len().to_string()
+        );
+    }
+
+    #[test]
     fn an_empty_wallet_is_an_empty_array() {
         let mut out = Vec::new();
         Wallet::new(0).write_json(&mut out).unwrap();
