@@ -16,30 +16,24 @@ use super::vocabulary::Vocabulary;
 /// What is wrong; if no state fits, why the newest does not.
 pub fn judge(engine: &Engine, vocabulary: &Vocabulary, allowed: &[Model]) -> Result<(), String> {
     let found = tokens(engine, vocabulary)?;
+    // Until a sweep, strays of a batch that put a token and replaced it at once still refer to their children.
     let mut reasons = Vec::new();
-    let state = allowed.iter().rev().find(|state| {
-        compare(engine, vocabulary, &found, state)
+    let mut fits = |state: &&Model, is_swept: bool| {
+        compare(engine, vocabulary, &found, state, is_swept)
             .map_err(|reason| reasons.push(reason))
             .is_ok()
-    });
-    let Some(state) = state else {
-        return Err(format!(
-            "none of {} allowed states fits, the newest because {}",
-            allowed.len(),
-            reasons.first().map_or("there is none", String::as_str)
-        ));
     };
+    let mut candidates: Vec<&Model> = allowed.iter().rev().collect();
+    candidates.retain(|state| fits(state, false));
     engine.sweep(u64::MAX).map_err(text)?;
-    let expected = state.references(vocabulary).len() as u64;
-    let stats = engine.stats();
-    if stats.elements != expected {
+    candidates.retain(|state| fits(state, true));
+    if candidates.is_empty() {
         return Err(format!(
-            "{} elements are left after a sweep, {expected} are referenced",
-            stats.elements
+            "none of {} allowed states fits: {}",
+            allowed.len(),
+            reasons.join("; ")
         ));
     }
-    compare(engine, vocabulary, &found, state)
-        .map_err(|reason| format!("after a sweep: {reason}"))?;
     write_on(engine, vocabulary)
 }
 
@@ -72,6 +66,7 @@ fn compare(
     vocabulary: &Vocabulary,
     found: &Found,
     state: &Model,
+    is_swept: bool,
 ) -> Result<(), String> {
     let expected: Found = state
         .tokens
@@ -96,11 +91,20 @@ fn compare(
         ));
     }
     let references = state.references(vocabulary);
+    let elements = engine.stats().elements;
+    if is_swept && elements != references.len() as u64 {
+        return Err(format!(
+            "{elements} elements are left after a sweep, {} are referenced",
+            references.len()
+        ));
+    }
     let snapshot = engine.snapshot().map_err(text)?;
     for (hash, element) in vocabulary.elements() {
         let expected = references.get(hash).copied().unwrap_or(0);
         if expected > 0 {
-            expect_references(engine, hash, expected)?;
+            if is_swept {
+                expect_references(engine, hash, expected)?;
+            }
             let bytes = snapshot.get(hash).map_err(text)?;
             if bytes.is_none_or(|bytes| bytes.as_ref() != element.bytes) {
                 return Err(format!("element {hash} is missing or has other bytes"));
