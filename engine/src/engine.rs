@@ -1,6 +1,6 @@
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Sender, bounded};
@@ -15,6 +15,7 @@ use crate::shared::Shared;
 use crate::snapshot::Snapshot;
 use crate::stats::Stats;
 use crate::tables::schema::Db;
+use crate::tables::state::State;
 use crate::writer::{Command, Request, SweepOutcome, Ticket, Writer};
 
 /// Name of the database file in a store directory.
@@ -71,7 +72,7 @@ impl Engine {
         let db = builder(&options)
             .open(&path)
             .map_err(|error| open_error(error, &path))?;
-        Self::start(db, options)
+        Self::start(db, options, Some(path))
     }
 
     /// Makes a store in memory, which is gone when it is closed.
@@ -94,12 +95,16 @@ impl Engine {
         let db = builder(&options)
             .create_with_backend(backend)
             .map_err(|error| open_error(error, Path::new("(backend)")))?;
-        Self::start(db, options)
+        Self::start(db, options, None)
     }
 
-    fn start(db: redb::Database, options: EngineOptions) -> Result<Self, Error> {
+    fn start(
+        db: redb::Database,
+        options: EngineOptions,
+        path: Option<PathBuf>,
+    ) -> Result<Self, Error> {
         create_if_new(&db, &options)?;
-        let db = Db::Writable(db);
+        let db = Db::Writable(RwLock::new(db));
         let mut recovered = recover(&db, &options)?;
         let locator = recovered.take_locator();
         let queue = options.queue_length;
@@ -107,8 +112,9 @@ impl Engine {
             db,
             recovered.header,
             locator,
-            recovered.state,
+            &recovered.state,
             options,
+            path,
         ));
         let (commands, receiver) = bounded(queue);
         let writer = Writer::new(Arc::clone(&shared), recovered);
@@ -197,9 +203,20 @@ impl Engine {
         self.inner.shared.header.store_id
     }
 
-    /// The totals after the newest commit.
-    pub fn stats(&self) -> Stats {
+    /// What the store holds after the newest commit. Reads no element: it takes microseconds.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Corrupted`].
+    pub fn stats(&self) -> Result<Stats, Error> {
         Stats::of(&self.inner.shared)
+    }
+
+    /// The names of the inventories, in their order.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Corrupted`].
+    pub fn inventories(&self) -> Result<Vec<String>, Error> {
+        self.snapshot()?.inventories()
     }
 
     /// The counters since the store was opened.
@@ -207,7 +224,7 @@ impl Engine {
         self.inner.shared.metrics.snapshot()
     }
 
-    fn ask<T>(
+    pub(crate) fn ask<T>(
         &self,
         command: impl FnOnce(Sender<Result<T, Error>>) -> Command,
     ) -> Result<T, Error> {
@@ -230,8 +247,21 @@ impl Engine {
         Ok(ticket)
     }
 
-    pub(crate) fn shared(&self) -> &Shared {
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.inner.shared
+    }
+
+    /// A snapshot and the totals that belong to it. The totals are not known once a commit has failed.
+    pub(crate) fn view(&self) -> Result<(Snapshot, Option<State>), Error> {
+        match self.ask(Command::View) {
+            Ok((snapshot, state)) => Ok((snapshot, Some(state))),
+            Err(Error::Closed) => {
+                let snapshot = self.snapshot()?;
+                Ok((snapshot, Some(self.inner.shared.state())))
+            }
+            Err(Error::Poisoned) => Ok((self.snapshot()?, None)),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -271,7 +301,7 @@ impl Drop for Inner {
 /// drop(Engine::open(directory.path(), EngineOptions::new()).unwrap());
 /// let first = ReadOnlyEngine::open(directory.path(), EngineOptions::new()).unwrap();
 /// let second = ReadOnlyEngine::open(directory.path(), EngineOptions::new()).unwrap();
-/// assert_eq!(first.stats(), second.stats());
+/// assert_eq!(first.stats().unwrap().elements, second.stats().unwrap().elements);
 /// assert!(Engine::open(directory.path(), EngineOptions::new()).is_err());
 /// ```
 #[derive(Clone, Debug)]
@@ -297,7 +327,14 @@ impl ReadOnlyEngine {
         let locator = recovered.take_locator();
         let (header, state) = (recovered.header, recovered.state);
         Ok(Self {
-            shared: Arc::new(Shared::new(db, header, locator, state, options)),
+            shared: Arc::new(Shared::new(
+                db,
+                header,
+                locator,
+                &state,
+                options,
+                Some(path),
+            )),
         })
     }
 
@@ -309,9 +346,24 @@ impl ReadOnlyEngine {
         Snapshot::open(Arc::clone(&self.shared))
     }
 
-    /// The totals.
-    pub fn stats(&self) -> Stats {
+    /// What the store holds.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Corrupted`].
+    pub fn stats(&self) -> Result<Stats, Error> {
         Stats::of(&self.shared)
+    }
+
+    /// The names of the inventories, in their order.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Corrupted`].
+    pub fn inventories(&self) -> Result<Vec<String>, Error> {
+        self.snapshot()?.inventories()
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 }
 
@@ -367,12 +419,12 @@ fn create_file(directory: &Path, path: &Path, options: &EngineOptions) -> Result
 }
 
 #[cfg(unix)]
-fn sync_directory(directory: &Path) -> std::io::Result<()> {
+pub(crate) fn sync_directory(directory: &Path) -> std::io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
 #[cfg(not(unix))]
-fn sync_directory(_: &Path) -> std::io::Result<()> {
+pub(crate) fn sync_directory(_: &Path) -> std::io::Result<()> {
     Ok(())
 }
 

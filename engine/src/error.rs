@@ -90,6 +90,27 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// Compaction needs the store without readers.
+    #[error("a snapshot or an iterator over the store is open; close it and compact again")]
+    SnapshotsOpen,
+    /// A backup never overwrites a store.
+    #[error("there is a store already at {}; choose an empty directory", path.display())]
+    StoreExists {
+        /// The database file in the way.
+        path: PathBuf,
+    },
+    /// A backup does not hold what the store held; it was not put in place.
+    #[error(
+        "the backup has {found} rows in {table}, the store {expected}; nothing was put in place"
+    )]
+    BackupDiffers {
+        /// The table.
+        table: &'static str,
+        /// Rows of the store.
+        expected: u64,
+        /// Rows of the backup.
+        found: u64,
+    },
     /// An earlier commit failed; whether it reached the disk is unknown. Reads go on, writes need the store reopened.
     #[error("an earlier commit failed, reopen the store to write again")]
     Poisoned,
@@ -123,10 +144,14 @@ impl Error {
             | Self::OverReleased { .. }
             | Self::LimitExceeded { .. }
             | Self::InvalidOption { .. }
+            | Self::StoreExists { .. }
             | Self::Closed => ErrorKind::Caller,
-            Self::FormatVersion { .. } | Self::Io { .. } | Self::Poisoned => ErrorKind::Operator,
+            Self::FormatVersion { .. }
+            | Self::Io { .. }
+            | Self::BackupDiffers { .. }
+            | Self::Poisoned => ErrorKind::Operator,
             Self::Corrupted { .. } => ErrorKind::Corrupted,
-            Self::Locked { .. } => ErrorKind::Transient,
+            Self::Locked { .. } | Self::SnapshotsOpen => ErrorKind::Transient,
         }
     }
 
@@ -144,6 +169,9 @@ impl Error {
             Self::FormatVersion { .. } => "FORMAT_VERSION",
             Self::Io { .. } => "IO",
             Self::Corrupted { .. } => "CORRUPTED",
+            Self::SnapshotsOpen => "SNAPSHOTS_OPEN",
+            Self::StoreExists { .. } => "STORE_EXISTS",
+            Self::BackupDiffers { .. } => "BACKUP_DIFFERS",
             Self::Poisoned => "POISONED",
             Self::Closed => "CLOSED",
         }

@@ -2,11 +2,13 @@
 
 mod batch;
 mod clock;
+mod compact;
 mod elements;
 mod engine;
 mod entropy;
 mod error;
 mod exchange;
+mod integrity;
 mod inventory;
 mod metrics;
 mod options;
@@ -19,18 +21,20 @@ mod writer;
 
 pub use batch::WriteBatch;
 pub use clock::{Clock, SystemClock};
+pub use compact::CompactOutcome;
 pub use engine::{DATABASE_FILE, Engine, Import, ReadOnlyEngine};
 pub use entropy::{Entropy, SystemEntropy};
 pub use error::{Error, ErrorKind};
 pub use exchange::{
     CarExport, ExportOptions, ImportOptions, ImportReport, InputKind, Progress, Rejected,
 };
+pub use integrity::{IntegrityProgress, IntegrityReport, Problem};
 pub use inventory::{
     INVENTORY_NAME_BYTES_MAX, Inventory, TOKEN_ID_BYTES_MAX, TOKEN_INSTANCES_MAX, Tokens,
 };
 pub use metrics::MetricsSnapshot;
 pub use options::{Durability, EngineOptions, RepairPolicy};
 pub use snapshot::{ElementBytes, Snapshot};
-pub use stats::Stats;
+pub use stats::{Stats, TypeStats};
 pub use tables::row::BlockKind;
 pub use writer::{CommitOutcome, SweepOutcome, Ticket};

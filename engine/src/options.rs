@@ -39,7 +39,7 @@ pub enum RepairPolicy {
 ///
 /// let options = EngineOptions::new().cache_bytes(64 << 20).durability(Durability::Buffered);
 /// let engine = Engine::in_memory(options).unwrap();
-/// assert_eq!(engine.stats().elements, 0);
+/// assert_eq!(engine.stats().unwrap().elements, 0);
 /// ```
 #[derive(Clone, Debug)]
 pub struct EngineOptions {

@@ -1,4 +1,5 @@
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use uxf_codec::ElementHash;
@@ -22,6 +23,8 @@ pub(crate) struct Shared {
     pub(crate) readers: Readers,
     pub(crate) metrics: Metrics,
     pub(crate) options: EngineOptions,
+    /// The database file; `None` for a store in memory or on a backend.
+    pub(crate) path: Option<PathBuf>,
     /// The totals after the newest commit.
     state: Mutex<State>,
     /// Never ahead of the writer: what is put after reading it gets this number or a higher one.
@@ -34,8 +37,9 @@ impl Shared {
         db: Db,
         header: Header,
         locator: Locator,
-        state: State,
+        state: &State,
         options: EngineOptions,
+        path: Option<PathBuf>,
     ) -> Self {
         Self {
             db,
@@ -45,7 +49,8 @@ impl Shared {
             readers: Readers::default(),
             metrics: Metrics::default(),
             options,
-            state: Mutex::new(state),
+            path,
+            state: Mutex::new(*state),
             next_seq: AtomicU64::new(state.next_seq),
             poisoned: AtomicBool::new(false),
         }
@@ -64,9 +69,23 @@ impl Shared {
         *self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn publish_state(&self, state: State) {
+    pub(crate) fn publish_state(&self, state: &State) {
         self.next_seq.store(state.next_seq, Ordering::Release);
-        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = *state;
+    }
+
+    /// Length of the database file, in bytes.
+    pub(crate) fn file_bytes(&self) -> Result<Option<u64>, Error> {
+        let Some(path) = &self.path else {
+            return Ok(None);
+        };
+        match std::fs::metadata(path) {
+            Ok(file) => Ok(Some(file.len())),
+            Err(source) => Err(Error::Io {
+                during: "asking for the length of the store's file",
+                source,
+            }),
+        }
     }
 
     pub(crate) fn next_seq(&self) -> u64 {

@@ -72,7 +72,7 @@ impl fmt::Debug for Snapshot {
 impl Snapshot {
     pub(crate) fn open(shared: Arc<Shared>) -> Result<Self, Error> {
         // Registered first: what is reclaimed from here on stays findable, whichever commit the view turns out to see.
-        let commit = shared.readers.enter();
+        let commit = shared.readers.enter(shared.options.clock.monotonic());
         let registration = Registration { shared, commit };
         let txn = registration.shared.db.begin_read()?;
         let blocks = txn.open_table(BLOCKS).during("opening blocks-1")?;
@@ -145,6 +145,13 @@ impl Snapshot {
             start,
             kind,
         }))
+    }
+
+    /// Whether a block that this snapshot has is found under a fingerprint.
+    pub(crate) fn locates(&self, fingerprint: Fingerprint, seq: u64) -> Result<bool, Error> {
+        let shared = self.shared();
+        Ok(shared.locate(fingerprint)? == Some(seq)
+            || shared.readers.buried(fingerprint).contains(&seq))
     }
 
     pub(crate) fn shared(&self) -> &Shared {

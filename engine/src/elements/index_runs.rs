@@ -219,17 +219,23 @@ fn read_row(
     entries: &mut Vec<Entry>,
 ) -> Result<(), Error> {
     let key = run_key(run, segment);
-    let Some(guard) = table.get(key).during("reading an index row")? else {
-        return Ok(());
-    };
+    match table.get(key).during("reading an index row")? {
+        Some(row) => decode_row(key, row.value(), entries),
+        None => Ok(()),
+    }
+}
+
+/// Checks a row and appends its entries.
+pub(crate) fn decode_row(key: u64, row: &[u8], entries: &mut Vec<Entry>) -> Result<(), Error> {
     let damaged = || {
+        let (run, segment) = (key >> 16, key & 0xffff);
         Error::corrupted(
             "index-1",
             format!("run {run}, segment {segment}"),
             "checksum",
         )
     };
-    let (sum, bytes) = guard.value().split_first_chunk::<8>().ok_or_else(damaged)?;
+    let (sum, bytes) = row.split_first_chunk::<8>().ok_or_else(damaged)?;
     let (chunks, tail) = bytes.as_chunks::<ENTRY_LEN>();
     if !tail.is_empty() || *sum != checksum(key, bytes) {
         return Err(damaged());

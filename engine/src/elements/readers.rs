@@ -1,4 +1,5 @@
 use core::sync::atomic::{AtomicUsize, Ordering};
+use core::time::Duration;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -22,8 +23,8 @@ pub(crate) struct Readers {
 struct Inner {
     /// Commits of this process so far.
     commit: u64,
-    /// Snapshots by the commit they were opened at.
-    snapshots: BTreeMap<u64, usize>,
+    /// Snapshots by the commit they were opened at, and when the first of them was.
+    snapshots: BTreeMap<u64, (usize, Duration)>,
     /// Imports by the sequence number from which they protect.
     imports: BTreeMap<u64, usize>,
     graveyard: HashMap<Fingerprint, Vec<u64>>,
@@ -37,22 +38,33 @@ impl Readers {
     }
 
     /// Registers a snapshot that is about to begin; it sees this commit or a later one.
-    pub(crate) fn enter(&self) -> u64 {
+    pub(crate) fn enter(&self, now: Duration) -> u64 {
         let mut inner = self.lock();
         let commit = inner.commit;
-        *inner.snapshots.entry(commit).or_default() += 1;
+        inner.snapshots.entry(commit).or_insert((0, now)).0 += 1;
         commit
     }
 
     pub(crate) fn leave(&self, commit: u64) {
         let mut inner = self.lock();
-        decrement(&mut inner.snapshots, commit);
+        if let Some((open, _)) = inner.snapshots.get_mut(&commit) {
+            *open -= 1;
+            if *open == 0 {
+                inner.snapshots.remove(&commit);
+            }
+        }
         self.purge(&mut inner);
     }
 
     /// Number of open snapshots.
     pub(crate) fn snapshots(&self) -> usize {
-        self.lock().snapshots.values().sum()
+        self.lock().snapshots.values().map(|(open, _)| open).sum()
+    }
+
+    /// When the oldest commit that is still read was first read.
+    pub(crate) fn oldest(&self) -> Option<Duration> {
+        let inner = self.lock();
+        inner.snapshots.values().next().map(|(_, since)| *since)
     }
 
     /// Registers an import that protects stray blocks from `seq` on.
@@ -142,9 +154,10 @@ mod tests {
             segment: 7,
         };
         locator.insert(fingerprint, 3);
-        let old = readers.enter();
+        let old = readers.enter(Duration::from_secs(1));
         readers.publish(&[(fingerprint, 3)], &locator);
-        let new = readers.enter();
+        let new = readers.enter(Duration::from_secs(2));
+        assert_eq!(readers.oldest(), Some(Duration::from_secs(1)));
         assert_eq!(readers.buried(fingerprint), [3]);
         readers.leave(old);
         assert!(readers.buried(fingerprint).is_empty());

@@ -41,6 +41,14 @@ impl Entry {
             && self.low & SEQ_MASK != 0
     }
 
+    pub(crate) const fn fingerprint(self, segment: u16) -> Fingerprint {
+        Fingerprint {
+            high: self.high,
+            low: (self.low >> SEQ_BITS) as u32,
+            segment,
+        }
+    }
+
     const fn is_empty(self) -> bool {
         self.low & SEQ_MASK == 0
     }
@@ -89,6 +97,10 @@ impl Table {
     /// Memory of the slots, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.slots.len() * ENTRY_LEN
+    }
+
+    pub(crate) fn entries(&self) -> impl Iterator<Item = Entry> + '_ {
+        self.slots.iter().copied().filter(|entry| !entry.is_empty())
     }
 
     pub(crate) fn find(&self, fingerprint: Fingerprint) -> Option<u64> {

@@ -3,7 +3,9 @@
 //! A table's name ends in its schema number: a table that changes its encoding gets a new name. Keys and values are
 //! integers and byte strings of redb, whose type names are stable; what is inside the byte strings is ours.
 
-use redb::{ReadTransaction, ReadableDatabase as _, TableDefinition};
+use std::sync::{PoisonError, RwLock};
+
+use redb::{ReadTransaction, ReadableDatabase as _, TableDefinition, WriteTransaction};
 use uxf_codec::ElementHash;
 
 use crate::entropy::Entropy;
@@ -127,7 +129,8 @@ impl Header {
 
 /// The database, writable or not.
 pub(crate) enum Db {
-    Writable(redb::Database),
+    /// The lock is taken for writing by compaction alone, which must have the database for itself.
+    Writable(RwLock<redb::Database>),
     ReadOnly(redb::ReadOnlyDatabase),
 }
 
@@ -143,16 +146,37 @@ impl core::fmt::Debug for Db {
 impl Db {
     pub(crate) fn begin_read(&self) -> Result<ReadTransaction, Error> {
         match self {
-            Self::Writable(db) => db.begin_read(),
+            Self::Writable(db) => db
+                .read()
+                .unwrap_or_else(PoisonError::into_inner)
+                .begin_read(),
             Self::ReadOnly(db) => db.begin_read(),
         }
         .during("beginning to read")
     }
 
-    /// The database to write to; [`Error::Closed`] for one opened for reading only, which no writer is made for.
-    pub(crate) fn writable(&self) -> Result<&redb::Database, Error> {
+    /// Begins to write; [`Error::Closed`] for a store opened for reading only, which no writer is made for.
+    pub(crate) fn begin_write(&self) -> Result<WriteTransaction, Error> {
         match self {
-            Self::Writable(db) => Ok(db),
+            Self::Writable(db) => db
+                .read()
+                .unwrap_or_else(PoisonError::into_inner)
+                .begin_write()
+                .during("beginning to write"),
+            Self::ReadOnly(_) => Err(Error::Closed),
+        }
+    }
+
+    /// Moves pages to the front of the file and cuts off its end. Nobody can begin to read meanwhile.
+    pub(crate) fn compact(&self) -> Result<bool, Error> {
+        match self {
+            Self::Writable(db) => {
+                let mut db = db.write().unwrap_or_else(PoisonError::into_inner);
+                match db.compact() {
+                    Err(redb::CompactionError::TransactionInProgress) => Err(Error::SnapshotsOpen),
+                    result => result.during("compacting"),
+                }
+            }
             Self::ReadOnly(_) => Err(Error::Closed),
         }
     }

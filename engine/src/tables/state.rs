@@ -29,13 +29,15 @@ pub(crate) struct State {
     pub(crate) next_inventory: u32,
     /// Live blocks by kind.
     pub(crate) kinds: [u64; KINDS],
+    /// Their bytes by kind.
+    pub(crate) kind_bytes: [u64; KINDS],
 }
 
 /// Kinds counted apart; every kind's number is below it.
 pub(crate) const KINDS: usize = 16;
 
 /// Numbers in an encoded state, eight bytes each.
-const WORDS: usize = 10 + KINDS;
+const WORDS: usize = 10 + 2 * KINDS;
 
 /// Length of an encoded state in bytes.
 pub(crate) const STATE_LEN: usize = WORDS * 8;
@@ -48,6 +50,9 @@ impl State {
         if let Some(count) = self.kinds.get_mut(usize::from(kind)) {
             *count += 1;
         }
+        if let Some(total) = self.kind_bytes.get_mut(usize::from(kind)) {
+            *total += bytes as u64;
+        }
     }
 
     /// A block went.
@@ -56,6 +61,9 @@ impl State {
         self.bytes = self.bytes.saturating_sub(bytes as u64);
         if let Some(count) = self.kinds.get_mut(usize::from(kind)) {
             *count = count.saturating_sub(1);
+        }
+        if let Some(total) = self.kind_bytes.get_mut(usize::from(kind)) {
+            *total = total.saturating_sub(bytes as u64);
         }
     }
 
@@ -72,7 +80,7 @@ impl State {
             self.journal_entries,
             u64::from(self.next_inventory),
         ];
-        for word in words.iter().chain(&self.kinds) {
+        for word in words.iter().chain(&self.kinds).chain(&self.kind_bytes) {
             out.extend_from_slice(&word.to_be_bytes());
         }
     }
@@ -99,9 +107,10 @@ impl State {
             journal_entries: next()?,
             next_inventory: u32::try_from(next()?).map_err(|_| damaged())?,
             kinds: [0; KINDS],
+            kind_bytes: [0; KINDS],
         };
-        for count in &mut state.kinds {
-            *count = next()?;
+        for word in state.kinds.iter_mut().chain(&mut state.kind_bytes) {
+            *word = next()?;
         }
         if state.watermark > state.next_seq {
             return Err(Error::corrupted(
@@ -132,6 +141,7 @@ mod tests {
             journal_entries: 9,
             next_inventory: 10,
             kinds: [0; KINDS],
+            kind_bytes: [0; KINDS],
         };
         state.add_block(13, 100);
         let mut row = Vec::new();
@@ -141,7 +151,10 @@ mod tests {
         let (back, rest) = State::decode("meta-1", &row).unwrap();
         assert_eq!(back, state);
         assert_eq!(rest, b"rest");
-        assert_eq!((back.kinds[13], back.bytes), (1, 106));
+        assert_eq!(
+            (back.kinds[13], back.kind_bytes[13], back.bytes),
+            (1, 100, 106)
+        );
         assert!(State::decode("meta-1", &row[..STATE_LEN - 1]).is_err());
     }
 

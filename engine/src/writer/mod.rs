@@ -24,6 +24,7 @@ use crate::error::{During as _, Error};
 use crate::options::{Durability, RepairPolicy};
 use crate::recovery::Recovered;
 use crate::shared::Shared;
+use crate::snapshot::Snapshot;
 use crate::tables::run_directory::RunDirectory;
 use crate::tables::schema::INVENTORIES;
 use crate::tables::state::State;
@@ -79,6 +80,9 @@ pub(crate) enum Command {
     Sweep(u64, Sender<Result<SweepOutcome, Error>>),
     /// Makes an inventory of that name, or finds it.
     Inventory(String, Sender<Result<u32, Error>>),
+    /// A snapshot and the totals that belong to it.
+    View(Sender<Result<(Snapshot, State), Error>>),
+    Compact(Sender<Result<(), Error>>),
     Stop(Sender<Result<(), Error>>),
 }
 
@@ -154,6 +158,8 @@ impl Writer {
                 Ok(Command::Flush(reply)) => answer(&reply, self.flush()),
                 Ok(Command::Sweep(budget, reply)) => answer(&reply, self.sweep_all(budget)),
                 Ok(Command::Inventory(name, reply)) => answer(&reply, self.make_inventory(&name)),
+                Ok(Command::View(reply)) => answer(&reply, self.view()),
+                Ok(Command::Compact(reply)) => answer(&reply, self.compact()),
                 Ok(Command::Stop(reply)) => {
                     answer(&reply, self.finish());
                     break;
@@ -242,6 +248,31 @@ impl Writer {
         self.conclude(&mut tx)?;
         self.commit_database(tx, false)?;
         Ok(id)
+    }
+
+    /// Only the writer can give a snapshot together with its totals: between its commits both stand still.
+    fn view(&self) -> Result<(Snapshot, State), Error> {
+        if self.shared.is_poisoned() {
+            return Err(Error::Poisoned);
+        }
+        Ok((Snapshot::open(Arc::clone(&self.shared))?, self.state))
+    }
+
+    fn compact(&mut self) -> Result<(), Error> {
+        if self.shared.is_poisoned() {
+            return Err(Error::Poisoned);
+        }
+        if self.shared.readers.snapshots() > 0 {
+            return Err(Error::SnapshotsOpen);
+        }
+        let span = tracing::info_span!("compact");
+        let _entered = span.enter();
+        match self.shared.db.compact() {
+            Err(Error::SnapshotsOpen) => return Err(Error::SnapshotsOpen),
+            result => self.poison_on_error(result)?,
+        };
+        // What was buffered became durable on the way; and the next opening has to be quick again.
+        self.make_durable(true)
     }
 
     fn flush(&mut self) -> Result<(), Error> {

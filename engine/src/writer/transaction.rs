@@ -82,12 +82,7 @@ impl Writer {
         if self.shared.is_poisoned() {
             return Err(Error::Poisoned);
         }
-        let txn = self
-            .shared
-            .db
-            .writable()?
-            .begin_write()
-            .during("beginning to write")?;
+        let txn = self.shared.db.begin_write()?;
         Ok(Transaction {
             txn,
             first_new: self.state.next_seq,
@@ -150,7 +145,7 @@ impl Writer {
             self.shared.locator.clear_pending();
         }
         self.shared.readers.publish(&tx.gone, &self.shared.locator);
-        self.shared.publish_state(self.state);
+        self.shared.publish_state(&self.state);
         self.shared.locator.trim(&self.shared.metrics);
         self.counts.trim(options.index_bytes / 4);
         Ok(())

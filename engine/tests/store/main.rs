@@ -8,4 +8,5 @@
 mod basics;
 mod exchange;
 mod instances;
+mod integrity;
 mod model;

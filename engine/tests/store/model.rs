@@ -116,7 +116,7 @@ impl Model {
 
     /// Compares a store from which everything unreferenced was swept.
     fn compare(&self, engine: &Engine) -> Result<(), String> {
-        let stats = engine.stats();
+        let stats = engine.stats().unwrap();
         let expected = (self.nodes.len() as u64, self.pins(), 0);
         let found = (stats.elements, stats.pins, stats.released);
         if found != expected {
@@ -167,7 +167,7 @@ impl Model {
         }
         batch.commit().map_err(|error| error.to_string())?;
         engine.sweep(u64::MAX).map_err(|error| error.to_string())?;
-        match engine.stats().elements {
+        match engine.stats().unwrap().elements {
             0 => Ok(()),
             left => Err(format!(
                 "{left} elements are left although nothing refers to them"

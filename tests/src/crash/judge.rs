@@ -25,6 +25,7 @@ pub fn judge(engine: &Engine, vocabulary: &Vocabulary, allowed: &[Model]) -> Res
     };
     let mut candidates: Vec<&Model> = allowed.iter().rev().collect();
     candidates.retain(|state| fits(state, false));
+    check_integrity(engine)?;
     engine.sweep(u64::MAX).map_err(text)?;
     candidates.retain(|state| fits(state, true));
     if candidates.is_empty() {
@@ -34,6 +35,7 @@ pub fn judge(engine: &Engine, vocabulary: &Vocabulary, allowed: &[Model]) -> Res
             reasons.join("; ")
         ));
     }
+    check_integrity(engine)?;
     write_on(engine, vocabulary)
 }
 
@@ -84,14 +86,12 @@ fn compare(
         ));
     }
     let pins: u64 = state.pins.values().sum();
-    if engine.stats().pins != pins {
-        return Err(format!(
-            "{} pins are there, {pins} expected",
-            engine.stats().pins
-        ));
+    let stats = engine.stats().map_err(text)?;
+    if stats.pins != pins {
+        return Err(format!("{} pins are there, {pins} expected", stats.pins));
     }
     let references = state.references(vocabulary);
-    let elements = engine.stats().elements;
+    let elements = stats.elements;
     if is_swept && elements != references.len() as u64 {
         return Err(format!(
             "{elements} elements are left after a sweep, {} are referenced",
@@ -150,4 +150,16 @@ fn write_on(engine: &Engine, vocabulary: &Vocabulary) -> Result<(), String> {
         return Err("a token ingested after recovery comes out differently".to_owned());
     }
     Ok(())
+}
+
+fn check_integrity(engine: &Engine) -> Result<(), String> {
+    let report = engine.check_integrity(&mut |_| ()).map_err(text)?;
+    match report.problems.first() {
+        Some(problem) => Err(format!(
+            "{} problems, the first: {problem}",
+            report.problems.len()
+        )),
+        None if report.is_clean() => Ok(()),
+        None => Err("the check was cut short".to_owned()),
+    }
 }

@@ -64,7 +64,7 @@ pub(super) fn check(bytes: &[u8]) -> Verdict {
     }
     must("the last commit", batch.commit())?;
     sweep(&engine, &model)?;
-    let stats = engine.stats();
+    let stats = must("stats", engine.stats())?;
     ensure(stats.elements == 0 && stats.pins == 0, || {
         format!("an emptied store has {stats:?}")
     })
@@ -167,7 +167,7 @@ fn sweep(engine: &Engine, model: &Model) -> Verdict {
         }
     }
     compare(engine, model)?;
-    let (held, stats) = (model.held().len() as u64, engine.stats());
+    let (held, stats) = (model.held().len() as u64, must("stats", engine.stats())?);
     ensure(stats.elements == held, || {
         format!("{held} elements are held, {stats:?}")
     })
@@ -188,7 +188,7 @@ fn compare(engine: &Engine, model: &Model) -> Verdict {
     }
     let (pins, stats) = (
         model.pins.values().copied().map(u64::from).sum::<u64>(),
-        engine.stats(),
+        must("stats", engine.stats())?,
     );
     ensure(stats.pins == pins, || format!("{pins} pins, {stats:?}"))
 }

@@ -86,6 +86,6 @@ impl Rival for Uxf {
     }
 
     fn elements(&self) -> Outcome<u64> {
-        Ok(self.engine.stats().elements)
+        Ok(self.engine.stats()?.elements)
     }
 }
