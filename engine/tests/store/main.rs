@@ -6,7 +6,10 @@
 )]
 
 mod basics;
+mod concurrency;
 mod exchange;
+mod faults;
 mod instances;
 mod integrity;
 mod model;
+mod tokens;
