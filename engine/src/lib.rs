@@ -16,6 +16,7 @@ mod recovery;
 mod shared;
 mod snapshot;
 mod stats;
+mod survey;
 mod tables;
 mod writer;
 
@@ -36,5 +37,6 @@ pub use metrics::MetricsSnapshot;
 pub use options::{Durability, EngineOptions, RepairPolicy};
 pub use snapshot::{ElementBytes, Snapshot};
 pub use stats::{Stats, TypeStats};
+pub use survey::Survey;
 pub use tables::row::BlockKind;
 pub use writer::{CommitOutcome, SweepOutcome, Ticket};

@@ -79,7 +79,13 @@ fn a_snapshot_that_has_a_root_has_all_below_it_and_does_not_change() {
         drop(batch.commit());
     }
     engine.sweep(u64::MAX).unwrap();
-    assert_eq!((engine.stats().elements, engine.stats().pins), (0, 0));
+    assert_eq!(
+        (
+            engine.stats().unwrap().elements,
+            engine.stats().unwrap().pins
+        ),
+        (0, 0)
+    );
 }
 
 #[test]
@@ -105,7 +111,13 @@ fn many_writers_commit_in_groups_and_a_bad_batch_spoils_no_other() {
             });
         }
     });
-    assert_eq!((engine.stats().elements, engine.stats().pins), (320, 320));
+    assert_eq!(
+        (
+            engine.stats().unwrap().elements,
+            engine.stats().unwrap().pins
+        ),
+        (320, 320)
+    );
     let metrics = engine.metrics();
     assert_eq!(
         (metrics.batches_total, metrics.batches_refused_total),
