@@ -17,6 +17,7 @@ mod shared;
 mod snapshot;
 mod stats;
 mod survey;
+mod sweep_preview;
 mod tables;
 mod writer;
 

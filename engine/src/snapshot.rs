@@ -88,14 +88,23 @@ impl Snapshot {
     /// # Errors
     /// [`Error::Io`]; [`Error::Corrupted`] if its row is damaged.
     pub fn get(&self, hash: &ElementHash) -> Result<Option<ElementBytes>, Error> {
+        Ok(self.find(hash)?.map(|(_, found)| found))
+    }
+
+    /// The sequence number of an element, if the snapshot has it.
+    pub(crate) fn seq_of(&self, hash: &ElementHash) -> Result<Option<u64>, Error> {
+        Ok(self.find(hash)?.map(|(seq, _)| seq))
+    }
+
+    fn find(&self, hash: &ElementHash) -> Result<Option<(u64, ElementBytes)>, Error> {
         let shared = self.shared();
         let fingerprint = shared.fingerprint(hash);
         if let Some(seq) = shared.locate(fingerprint)?
             && let Some(found) = self.row(seq, hash)?
         {
-            return Ok(Some(found));
+            return Ok(Some((seq, found)));
         }
-        self.get_buried(fingerprint, hash)
+        self.find_buried(fingerprint, hash)
     }
 
     /// Whether the store had an element.
@@ -108,14 +117,14 @@ impl Snapshot {
 
     /// The element may have moved since: reclaimed and perhaps put again.
     #[cold]
-    fn get_buried(
+    fn find_buried(
         &self,
         fingerprint: Fingerprint,
         hash: &ElementHash,
-    ) -> Result<Option<ElementBytes>, Error> {
+    ) -> Result<Option<(u64, ElementBytes)>, Error> {
         for seq in self.shared().readers.buried(fingerprint) {
             if let Some(found) = self.row(seq, hash)? {
-                return Ok(Some(found));
+                return Ok(Some((seq, found)));
             }
         }
         Ok(None)

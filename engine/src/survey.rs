@@ -1,8 +1,6 @@
 use std::collections::HashSet;
 
-use redb::{
-    ReadOnlyTable, ReadTransaction, ReadableTable as _, ReadableTableMetadata as _, TableDefinition,
-};
+use redb::{ReadOnlyTable, ReadTransaction, ReadableTableMetadata as _, TableDefinition};
 use uxf_codec::ElementHash;
 use uxf_codec::canonical::ElementView;
 

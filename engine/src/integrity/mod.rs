@@ -14,6 +14,7 @@ mod stored;
 use core::fmt;
 
 use self::check::Check;
+pub(crate) use self::stored::StoredCounts;
 use crate::engine::{Engine, ReadOnlyEngine};
 use crate::error::Error;
 

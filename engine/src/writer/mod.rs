@@ -31,6 +31,7 @@ use crate::tables::state::State;
 
 pub use self::sweep::SweepOutcome;
 use self::sweep::SweepQueue;
+pub(crate) use self::sweep::{Spared, links_of};
 
 /// Pause after which an idle store is made quick to open, see [`RepairPolicy::Balanced`].
 const IDLE: Duration = Duration::from_millis(250);
@@ -82,6 +83,8 @@ pub(crate) enum Command {
     Inventory(String, Sender<Result<u32, Error>>),
     /// A snapshot and the totals that belong to it.
     View(Sender<Result<(Snapshot, State), Error>>),
+    /// A snapshot and what a sweep of it would spare.
+    SweepPreview(Sender<Result<(Snapshot, Spared), Error>>),
     Compact(Sender<Result<(), Error>>),
     Stop(Sender<Result<(), Error>>),
 }
@@ -159,6 +162,7 @@ impl Writer {
                 Ok(Command::Sweep(budget, reply)) => answer(&reply, self.sweep_all(budget)),
                 Ok(Command::Inventory(name, reply)) => answer(&reply, self.make_inventory(&name)),
                 Ok(Command::View(reply)) => answer(&reply, self.view()),
+                Ok(Command::SweepPreview(reply)) => answer(&reply, self.sweep_preview()),
                 Ok(Command::Compact(reply)) => answer(&reply, self.compact()),
                 Ok(Command::Stop(reply)) => {
                     answer(&reply, self.finish());

@@ -1,4 +1,5 @@
 use std::collections::{BinaryHeap, HashSet};
+use std::sync::Arc;
 
 use uxf_codec::ElementHash;
 use uxf_codec::canonical::ElementView;
@@ -8,6 +9,7 @@ use super::transaction::Transaction;
 use crate::elements::count::{Count, PAGE_LEN};
 use crate::error::{During as _, Error};
 use crate::options::Durability;
+use crate::snapshot::Snapshot;
 use crate::tables::row::{BlockKind, BlockRow};
 use crate::tables::schema::BLOCKS;
 
@@ -49,6 +51,20 @@ pub(super) struct SweepQueue {
     guarded: HashSet<u64>,
     /// Whether blocks were passed over because an import is open.
     passed_over: bool,
+}
+
+/// What a sweep passes over because an import is open.
+#[derive(Debug)]
+pub(crate) struct Spared {
+    from: u64,
+    guarded: HashSet<u64>,
+}
+
+impl Spared {
+    /// Whether a block is passed over.
+    pub(crate) fn has(&self, seq: u64) -> bool {
+        seq >= self.from || self.guarded.contains(&seq)
+    }
 }
 
 impl SweepQueue {
@@ -106,6 +122,17 @@ impl Writer {
         }
         let result = self.try_sweep_all(budget);
         self.poison_on_error(result)
+    }
+
+    /// What is needed to tell what a sweep would do: between two commits both belong together.
+    pub(super) fn sweep_preview(&mut self) -> Result<(Snapshot, Spared), Error> {
+        if self.shared.is_poisoned() {
+            return Err(Error::Poisoned);
+        }
+        let from = self.protected_from();
+        let guarded = self.sweep.guarded.clone();
+        let snapshot = Snapshot::open(Arc::clone(&self.shared))?;
+        Ok((snapshot, Spared { from, guarded }))
     }
 
     fn try_sweep_all(&mut self, budget: u64) -> Result<SweepOutcome, Error> {
@@ -326,7 +353,8 @@ impl Writer {
     }
 }
 
-fn links_of<'a>(
+/// Decodes a block's row and reads what it names.
+pub(crate) fn links_of<'a>(
     seq: u64,
     row: &'a [u8],
     links: &mut Vec<ElementHash>,

@@ -12,4 +12,5 @@ mod faults;
 mod instances;
 mod integrity;
 mod model;
+mod preview;
 mod tokens;
