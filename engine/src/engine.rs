@@ -1,4 +1,3 @@
-use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
@@ -9,6 +8,7 @@ use crate::batch::{BatchData, WriteBatch};
 use crate::error::Error;
 use crate::inventory::{Inventory, check_name};
 use crate::metrics::MetricsSnapshot;
+use crate::new_file::NewFile;
 use crate::options::{Durability, EngineOptions};
 use crate::recovery::{create_if_new, recover};
 use crate::shared::Shared;
@@ -20,9 +20,6 @@ use crate::writer::{Command, Request, SweepOutcome, Ticket, Writer};
 
 /// Name of the database file in a store directory.
 pub const DATABASE_FILE: &str = "uxf.redb";
-
-/// Name of the database file while it is being made.
-const UNFINISHED_FILE: &str = "uxf.redb.unfinished";
 
 /// An open store. Cheap to clone; every clone is the same store, and it is closed when the last one is dropped.
 ///
@@ -67,7 +64,7 @@ impl Engine {
         })?;
         let path = directory.join(DATABASE_FILE);
         if !path.exists() {
-            create_file(directory, &path, &options)?;
+            create_file(directory, &options)?;
         }
         let db = builder(&options)
             .open(&path)
@@ -381,46 +378,20 @@ impl Drop for Import {
     }
 }
 
-/// Makes the database under another name and renames it when it is complete: a power cut while redb makes a file
-/// leaves one that it cannot open.
-fn create_file(directory: &Path, path: &Path, options: &EngineOptions) -> Result<(), Error> {
-    let failed = |source| Error::Io {
-        during: "making the store",
-        source,
-    };
-    let unfinished = directory.join(UNFINISHED_FILE);
-    let file = File::options()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&unfinished)
-        .map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            return Err(Error::Locked {
-                path: path.to_owned(),
-            });
-        }
-        Err(TryLockError::Error(source)) => return Err(failed(source)),
-    }
-    if path.exists() {
+/// Makes an empty store, unless somebody else just did.
+fn create_file(directory: &Path, options: &EngineOptions) -> Result<(), Error> {
+    let file = NewFile::begin(directory)?;
+    if file.path().exists() {
         return Ok(());
     }
-    file.set_len(0).map_err(failed)?;
-    let db = builder(options)
-        .create_file(file)
-        .map_err(|error| open_error(error, path))?;
+    let db = file.database(options)?;
     create_if_new(&db, options)?;
-    std::fs::rename(&unfinished, path).map_err(failed)?;
-    drop(db);
-    sync_directory(directory).map_err(failed)
+    file.put_in_place(db)
 }
 
 #[cfg(unix)]
 pub(crate) fn sync_directory(directory: &Path) -> std::io::Result<()> {
-    File::open(directory)?.sync_all()
+    std::fs::File::open(directory)?.sync_all()
 }
 
 #[cfg(not(unix))]
@@ -428,13 +399,13 @@ pub(crate) fn sync_directory(_: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-fn builder(options: &EngineOptions) -> redb::Builder {
+pub(crate) fn builder(options: &EngineOptions) -> redb::Builder {
     let mut builder = redb::Database::builder();
     builder.set_cache_size(options.cache_bytes);
     builder
 }
 
-fn open_error(error: redb::DatabaseError, path: &Path) -> Error {
+pub(crate) fn open_error(error: redb::DatabaseError, path: &Path) -> Error {
     match error {
         redb::DatabaseError::DatabaseAlreadyOpen => Error::Locked {
             path: PathBuf::from(path),

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod backup;
 mod batch;
 mod clock;
 mod compact;
@@ -11,6 +12,7 @@ mod exchange;
 mod integrity;
 mod inventory;
 mod metrics;
+mod new_file;
 mod options;
 mod recovery;
 mod shared;
@@ -21,6 +23,7 @@ mod sweep_preview;
 mod tables;
 mod writer;
 
+pub use backup::BackupOutcome;
 pub use batch::WriteBatch;
 pub use clock::{Clock, SystemClock};
 pub use compact::CompactOutcome;

@@ -5,6 +5,7 @@
     reason = "functions shared by tests are tests too, which the lint cannot tell"
 )]
 
+mod backup;
 mod basics;
 mod concurrency;
 mod exchange;
