@@ -6,6 +6,7 @@ mod form;
 mod hash;
 mod header;
 mod kind;
+mod lanes;
 mod model;
 mod store;
 

@@ -228,3 +228,55 @@ fn a_token_that_fails_leaves_no_trace_in_the_next() {
         );
     }
 }
+
+#[test]
+fn tokens_taken_apart_together_give_what_each_gives_alone_and_a_bad_one_spoils_no_other() {
+    let mut texts: Vec<Vec<u8>> = vectors::tokens()
+        .into_iter()
+        .map(|(_, input, _)| input)
+        .collect();
+    for place in [0, 17, 40, 90] {
+        // Fails late, with a certificate and states of its own already built.
+        let bad = String::from_utf8(texts[place].clone()).unwrap();
+        let bad = bad.replace("\"recipientDataHash\":null", "\"recipientDataHash\":\"xy\"");
+        texts.insert(place, bad.into_bytes());
+    }
+    let mut deconstructor = Deconstructor::new();
+    let mut together = ElementBatch::new();
+    let mut results = Vec::new();
+    deconstructor
+        .deconstruct_each(texts.iter().map(Vec::as_slice), &mut together, &mut results)
+        .unwrap();
+    assert_eq!(results.len(), texts.len());
+
+    let mut alone = ElementBatch::new();
+    let mut refused = 0;
+    for (text, result) in texts.iter().zip(results) {
+        match (deconstruct(text, &mut alone), result) {
+            (Ok(expected), Ok(found)) => assert_eq!(found, expected),
+            (Err(expected), Err(found)) => {
+                assert_eq!(found.to_string(), expected.to_string());
+                refused += 1;
+            }
+            (expected, found) => panic!("{expected:?} alone, {found:?} together"),
+        }
+    }
+    assert!(refused >= 3);
+    let distinct = |batch: &ElementBatch| -> indexmap::IndexSet<(ElementHash, Vec<u8>)> {
+        batch
+            .iter()
+            .map(|element| (element.hash, element.bytes.to_vec()))
+            .collect()
+    };
+    assert!(distinct(&together).iter().eq(distinct(&alone).iter()));
+}
+
+#[test]
+fn nothing_is_put_of_a_token_that_is_refused() {
+    for case in vectors::invalid("ingest") {
+        let input = vectors::bytes(vectors::text(&case, "file"));
+        let mut batch = ElementBatch::new();
+        assert!(deconstruct(&input, &mut batch).is_err());
+        assert!(batch.is_empty());
+    }
+}

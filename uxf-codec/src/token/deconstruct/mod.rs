@@ -7,7 +7,7 @@ mod proof;
 mod token;
 mod transaction;
 
-use self::encoder::Encoder;
+use self::encoder::{Encoder, Place};
 use self::proof::LastCertificate;
 use super::TokenSummary;
 use crate::element::{ElementHash, ElementSink};
@@ -58,8 +58,8 @@ impl Deconstructor {
 
     /// Reads a token and puts its elements into the sink, children before parents.
     ///
-    /// An element that stands in the token more than once may be put once or more often. When this fails, elements
-    /// may have been put already: an [`ElementBatch`](crate::ElementBatch) makes a token all or nothing.
+    /// An element that stands in the token more than once may be put once or more often. Nothing is put of a token that
+    /// is refused.
     ///
     /// # Errors
     /// [`Error::MalformedJson`]; [`Error::InvalidPackage`] for what is no token or nests name-tags more than
@@ -75,7 +75,51 @@ impl Deconstructor {
         self.work.token(token, sink)
     }
 
-    /// The same for a token within a text that has been read already, as an item of an array of tokens.
+    /// Takes apart one token after the other and appends what came of each to `results`, in their order.
+    ///
+    /// The elements of neighbouring tokens are hashed together, which is faster than one token alone. Nothing of a
+    /// token that fails is put, and the others are not touched by it.
+    ///
+    /// # Errors
+    /// Whatever the sink fails with. `results` then ends before the tokens that were not put.
+    pub fn deconstruct_each<'j>(
+        &mut self,
+        tokens: impl IntoIterator<Item = &'j [u8]>,
+        sink: &mut impl ElementSink,
+        results: &mut Vec<Result<TokenSummary, Error>>,
+    ) -> Result<(), Error> {
+        let mut tokens = tokens.into_iter();
+        let mut roots: Vec<Option<Place>> = Vec::new();
+        loop {
+            self.work.encoder.clear();
+            roots.clear();
+            let start = results.len();
+            while self.work.encoder.byte_len() < GROUP_BYTES
+                && let Some(token) = tokens.next()
+            {
+                let built = self
+                    .tape
+                    .parse(token)
+                    .and_then(|token| self.work.build(token));
+                roots.push(built.as_ref().ok().map(|(_, root)| *root));
+                results.push(built.map(|(summary, _)| summary));
+            }
+            if roots.is_empty() {
+                return Ok(());
+            }
+            if let Err(fault) = self.work.flush(sink) {
+                results.truncate(start);
+                return Err(fault);
+            }
+            for (result, root) in results.iter_mut().skip(start).zip(&roots) {
+                if let (Ok(summary), Some(root)) = (result, root) {
+                    summary.root = self.work.encoder.hash(*root);
+                }
+            }
+        }
+    }
+
+    /// Takes apart a token within a text that has been read already, as an item of an array of tokens.
     ///
     /// # Errors
     /// Those of [`Deconstructor::deconstruct`].
@@ -97,9 +141,12 @@ struct Work {
     /// Room to calculate in.
     limbs: Vec<u64>,
     /// Transactions and name-tags of the tokens under way, those of the outermost first.
-    hashes: Vec<ElementHash>,
+    hashes: Vec<Place>,
     certificate: LastCertificate,
 }
+
+/// Elements and bytes that are gathered from neighbouring tokens before they are hashed together.
+const GROUP_BYTES: usize = 64 << 10;
 
 impl Work {
     fn token(
@@ -107,10 +154,34 @@ impl Work {
         token: Node<'_>,
         sink: &mut impl ElementSink,
     ) -> Result<TokenSummary, Error> {
+        self.encoder.clear();
+        let (mut summary, root) = self.build(token)?;
+        self.flush(sink)?;
+        summary.root = self.encoder.hash(root);
+        Ok(summary)
+    }
+
+    /// Builds the elements of a token without their hashes; nothing of a token that fails stays.
+    fn build(&mut self, token: Node<'_>) -> Result<(TokenSummary, Place), Error> {
         let token_id = gate::pass(token)?;
+        let mark = self.encoder.mark();
         self.hashes.clear();
-        self.certificate.is_put = false;
-        let root = self.outer_token(token, sink)?;
-        Ok(gate::summarise(token, token_id, root))
+        match self.outer_token(token) {
+            Ok(root) => {
+                let unknown = ElementHash::from_bytes([0; 32]);
+                Ok((gate::summarise(token, token_id, unknown), root))
+            }
+            Err(fault) => {
+                self.encoder.truncate(mark);
+                self.certificate.truncate(mark);
+                Err(fault)
+            }
+        }
+    }
+
+    fn flush(&mut self, sink: &mut impl ElementSink) -> Result<(), Error> {
+        self.encoder.hash_all();
+        self.certificate.keep_after_flush(&self.encoder);
+        self.encoder.hand_over(sink)
     }
 }

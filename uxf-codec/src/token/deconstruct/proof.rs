@@ -1,9 +1,10 @@
 //! Inclusion proofs and their parts.
 
 use super::Work;
+use super::encoder::{Encoder, Mark, Place};
 use super::fields::{NoValue, any_value, hex_field, present};
 use crate::canonical::Writer;
-use crate::element::{ElementHash, ElementSink, ElementType, MemoryForm, NewElement};
+use crate::element::{ElementHash, ElementType};
 use crate::error::Error;
 use crate::json::Node;
 use crate::token::smt_path;
@@ -15,26 +16,35 @@ pub(super) struct LastCertificate {
     text: String,
     /// Its canonical bytes.
     bytes: Vec<u8>,
+    /// Its hash, once it has been calculated.
     hash: Option<ElementHash>,
-    /// Whether the token under way has put it.
-    pub(super) is_put: bool,
+    /// Where it stands among the elements that are not yet handed over.
+    place: Option<Place>,
+}
+
+impl LastCertificate {
+    /// Keeps what may serve again once all elements have been hashed and handed over.
+    pub(super) fn keep_after_flush(&mut self, encoder: &Encoder) {
+        if let Some(place) = self.place.take() {
+            self.hash = Some(encoder.hash(place));
+        }
+    }
+
+    /// Forgets a certificate that stood behind a mark which the elements have been cut back to.
+    pub(super) fn truncate(&mut self, mark: Mark) {
+        if self.place.is_some_and(|place| place.index() >= mark.drafts) {
+            *self = Self::default();
+        }
+    }
 }
 
 impl Work {
-    pub(super) fn proof(
-        &mut self,
-        proof: Node<'_>,
-        sink: &mut impl ElementSink,
-    ) -> Result<ElementHash, Error> {
-        self.write_proof(proof, sink)
+    pub(super) fn proof(&mut self, proof: Node<'_>) -> Result<Place, Error> {
+        self.write_proof(proof)
             .map_err(|fault| fault.within("inclusionProof"))
     }
 
-    fn write_proof(
-        &mut self,
-        proof: Node<'_>,
-        sink: &mut impl ElementSink,
-    ) -> Result<ElementHash, Error> {
+    fn write_proof(&mut self, proof: Node<'_>) -> Result<Place, Error> {
         let [authenticator, path, transaction_hash, certificate] = proof.fields([
             "authenticator",
             "merkleTreePath",
@@ -43,12 +53,12 @@ impl Work {
         ]);
         let authenticator = match present(authenticator) {
             Some(authenticator) => {
-                Some(self.authenticator(ElementType::Authenticator, authenticator, sink)?)
+                Some(self.authenticator(ElementType::Authenticator, authenticator)?)
             }
             None => None,
         };
-        let path = self.path(path, sink)?;
-        let certificate = self.certificate(certificate, sink)?;
+        let path = self.path(path)?;
+        let certificate = self.certificate(certificate)?;
         let encoder = self.encoder.begin(ElementType::InclusionProof);
         encoder.literal(b"\xa1\x6ftransactionHash");
         let no_hash = hex_field(
@@ -57,14 +67,14 @@ impl Work {
             transaction_hash,
             NoValue::StaysAsItIs,
         )?;
-        encoder
+        Ok(encoder
             .literal(b"\x68children\xa3\x6dauthenticator")
-            .child(authenticator.as_ref())
+            .child(authenticator)
             .literal(b"\x6emerkleTreePath")
-            .child(Some(&path))
+            .child(Some(path))
             .literal(b"\x72unicityCertificate")
-            .child(Some(&certificate))
-            .finish(ElementType::InclusionProof, no_hash.into(), sink)
+            .child(Some(certificate))
+            .finish(ElementType::InclusionProof, no_hash.into()))
     }
 
     /// An authenticator of either type; both hold the same.
@@ -72,14 +82,14 @@ impl Work {
         &mut self,
         element_type: ElementType,
         authenticator: Node<'_>,
-        sink: &mut impl ElementSink,
-    ) -> Result<ElementHash, Error> {
+    ) -> Result<Place, Error> {
         let empty_text = self
             .write_authenticator(element_type, authenticator)
             .map_err(|fault| fault.within("authenticator"))?;
-        self.encoder
+        Ok(self
+            .encoder
             .literal(b"\x68children\xa0")
-            .finish(element_type, empty_text, sink)
+            .finish(element_type, empty_text))
     }
 
     fn write_authenticator(
@@ -119,45 +129,33 @@ impl Work {
         Ok(u8::from(no_key) | u8::from(no_signature) << 1 | u8::from(no_state) << 2)
     }
 
-    fn path(
-        &mut self,
-        path: Option<Node<'_>>,
-        sink: &mut impl ElementSink,
-    ) -> Result<ElementHash, Error> {
+    fn path(&mut self, path: Option<Node<'_>>) -> Result<Place, Error> {
         smt_path::encode(&mut self.blob, &mut self.limbs, path)
             .map_err(|fault| fault.within("merkleTreePath"))?;
         let encoder = self.encoder.begin(ElementType::SmtPath);
         encoder.literal(b"\xa1\x64cbor");
         Writer::new(&mut encoder.bytes).bytes(&self.blob);
-        encoder
+        Ok(encoder
             .literal(b"\x68children\xa0")
-            .finish(ElementType::SmtPath, 0, sink)
+            .finish(ElementType::SmtPath, 0))
     }
 
-    fn certificate(
-        &mut self,
-        certificate: Option<Node<'_>>,
-        sink: &mut impl ElementSink,
-    ) -> Result<ElementHash, Error> {
+    fn certificate(&mut self, certificate: Option<Node<'_>>) -> Result<Place, Error> {
         let text = certificate
             .and_then(|certificate| certificate.as_plain_text())
             .unwrap_or_default();
         let known = &mut self.certificate;
-        if let Some(hash) = known
-            .hash
-            .filter(|_| known.text == text && !text.is_empty())
-        {
-            if !known.is_put {
-                known.is_put = true;
-                sink.put(NewElement {
-                    hash,
-                    element_type: ElementType::UnicityCertificate,
-                    bytes: &known.bytes,
-                    links: &[],
-                    form: MemoryForm::ingested(0),
-                })?;
+        if known.text == text && !text.is_empty() {
+            if let Some(place) = known.place {
+                return Ok(place);
             }
-            return Ok(hash);
+            if let Some(hash) = known.hash {
+                let place =
+                    self.encoder
+                        .add_known(ElementType::UnicityCertificate, &known.bytes, hash);
+                known.place = Some(place);
+                return Ok(place);
+            }
         }
         let encoder = self.encoder.begin(ElementType::UnicityCertificate);
         encoder.literal(b"\xa1\x63raw");
@@ -167,16 +165,15 @@ impl Work {
             certificate,
             NoValue::IsEmptyText,
         )?;
-        let hash = encoder.literal(b"\x68children\xa0").finish(
-            ElementType::UnicityCertificate,
-            is_empty.into(),
-            sink,
-        )?;
+        let place = encoder
+            .literal(b"\x68children\xa0")
+            .finish(ElementType::UnicityCertificate, is_empty.into());
         known.text.clear();
         known.text.push_str(text);
-        known.bytes.clone_from(&encoder.bytes);
-        known.hash = Some(hash);
-        known.is_put = true;
-        Ok(hash)
+        known.bytes.clear();
+        known.bytes.extend_from_slice(encoder.element(place));
+        known.hash = None;
+        known.place = Some(place);
+        Ok(place)
     }
 }

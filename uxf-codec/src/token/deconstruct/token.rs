@@ -1,32 +1,24 @@
 //! Whole tokens: root, genesis, name-tags.
 
 use super::Work;
+use super::encoder::Place;
 use super::fields::{NoValue, any_value, hex_field, malformed, present, required};
 use super::gate::invalid_package;
 use super::transaction::{KnownStates, StateAt};
 use crate::canonical::Writer;
-use crate::element::{ElementHash, ElementSink, ElementType};
+use crate::element::ElementType;
 use crate::error::Error;
 use crate::json::{Kind, Node};
 use crate::limits::NAMETAG_DEPTH_MAX;
 use crate::token::reason;
 
 impl Work {
-    pub(super) fn outer_token(
-        &mut self,
-        token: Node<'_>,
-        sink: &mut impl ElementSink,
-    ) -> Result<ElementHash, Error> {
-        self.token_root(token, NAMETAG_DEPTH_MAX, sink)
+    pub(super) fn outer_token(&mut self, token: Node<'_>) -> Result<Place, Error> {
+        self.token_root(token, NAMETAG_DEPTH_MAX)
     }
 
     /// A token or a name-tag within one; `budget` is how many levels of tokens there may still be.
-    fn token_root(
-        &mut self,
-        token: Node<'_>,
-        budget: usize,
-        sink: &mut impl ElementSink,
-    ) -> Result<ElementHash, Error> {
+    fn token_root(&mut self, token: Node<'_>, budget: usize) -> Result<Place, Error> {
         if budget == 0 {
             return Err(invalid_package(
                 "name-tags are nested more than 100 tokens deep",
@@ -40,11 +32,11 @@ impl Work {
         let mut known = KnownStates::default();
         let start = self.hashes.len();
 
-        let genesis = self.genesis(genesis, current, transactions, &mut known, sink)?;
-        self.transactions(transactions, current, budget, &mut known, sink)?;
+        let genesis = self.genesis(genesis, current, transactions, &mut known)?;
+        self.transactions(transactions, current, budget, &mut known)?;
         let transactions_end = self.hashes.len();
-        let state = self.state(current, &mut known, sink)?;
-        self.nametags(nametags, budget, sink)?;
+        let state = self.state(current, &mut known)?;
+        self.nametags(nametags, budget)?;
 
         let (transactions, nametags) = self
             .hashes
@@ -71,14 +63,14 @@ impl Work {
         }
         encoder
             .literal(b"\x68children\xa4\x65state")
-            .child(Some(&state))
+            .child(Some(state))
             .literal(b"\x67genesis")
-            .child(Some(&genesis))
+            .child(Some(genesis))
             .literal(b"\x68nametags")
             .children(nametags)
             .literal(b"\x6ctransactions")
             .children(transactions);
-        let root = encoder.finish(ElementType::TokenRoot, no_id.into(), sink)?;
+        let root = encoder.finish(ElementType::TokenRoot, no_id.into());
         self.hashes.truncate(start);
         Ok(root)
     }
@@ -89,42 +81,39 @@ impl Work {
         current: StateAt<'_>,
         transactions: Node<'_>,
         known: &mut KnownStates,
-        sink: &mut impl ElementSink,
-    ) -> Result<ElementHash, Error> {
+    ) -> Result<Place, Error> {
         let [data, proof] = match genesis {
             Some(genesis) => genesis.fields(["data", "inclusionProof"]),
             None => [None; 2],
         };
         let within = |fault: Error| fault.within("genesis");
-        let data = self.genesis_data(data, sink).map_err(within)?;
+        let data = self.genesis_data(data).map_err(within)?;
         let proof = match present(proof) {
-            Some(proof) => Some(self.proof(proof, sink).map_err(within)?),
+            Some(proof) => Some(self.proof(proof).map_err(within)?),
             None => None,
         };
         let destination = StateAt::source_of(transactions.items().next(), 0).unwrap_or(current);
-        let destination = self.state(destination, known, sink)?;
-        self.encoder
+        let destination = self.state(destination, known)?;
+        Ok(self
+            .encoder
             .begin(ElementType::Genesis)
             .literal(b"\xa0\x68children\xa3\x64data")
-            .child(Some(&data))
+            .child(Some(data))
             .literal(b"\x6einclusionProof")
-            .child(proof.as_ref())
+            .child(proof)
             .literal(b"\x70destinationState")
-            .child(Some(&destination))
-            .finish(ElementType::Genesis, 0, sink)
+            .child(Some(destination))
+            .finish(ElementType::Genesis, 0))
     }
 
-    fn genesis_data(
-        &mut self,
-        data: Option<Node<'_>>,
-        sink: &mut impl ElementSink,
-    ) -> Result<ElementHash, Error> {
+    fn genesis_data(&mut self, data: Option<Node<'_>>) -> Result<Place, Error> {
         let empty_text = self
             .write_genesis_data(required("data", data)?)
             .map_err(|fault| fault.within("data"))?;
-        self.encoder
+        Ok(self
+            .encoder
             .literal(b"\x68children\xa0")
-            .finish(ElementType::GenesisData, empty_text, sink)
+            .finish(ElementType::GenesisData, empty_text))
     }
 
     fn write_genesis_data(&mut self, data: Node<'_>) -> Result<u8, Error> {
@@ -199,7 +188,6 @@ impl Work {
         &mut self,
         nametags: Option<Node<'_>>,
         budget: usize,
-        sink: &mut impl ElementSink,
     ) -> Result<(), Error> {
         let Some(nametags) = nametags else {
             return Ok(());
@@ -207,7 +195,7 @@ impl Work {
         for (place, nametag) in nametags.items().enumerate() {
             if nametag.get("genesis").is_some() {
                 let root = self
-                    .token_root(nametag, budget - 1, sink)
+                    .token_root(nametag, budget - 1)
                     .map_err(|fault| fault.within(&format!("nametags[{place}]")))?;
                 self.hashes.push(root);
             }

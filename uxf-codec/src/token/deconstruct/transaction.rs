@@ -1,9 +1,10 @@
 //! Transactions and the states between them.
 
 use super::Work;
+use super::encoder::Place;
 use super::fields::{NoValue, any_value, hex_field, present, required};
 use crate::canonical::Writer;
-use crate::element::{ElementHash, ElementSink, ElementType};
+use crate::element::ElementType;
 use crate::error::Error;
 use crate::json::Node;
 
@@ -49,8 +50,8 @@ impl<'t> StateAt<'t> {
 /// The states of one token that have been put: that of the token, and the last other one.
 #[derive(Clone, Copy, Default)]
 pub(super) struct KnownStates {
-    current: Option<ElementHash>,
-    last: Option<(u32, ElementHash)>,
+    current: Option<Place>,
+    last: Option<(u32, Place)>,
 }
 
 /// A transaction with its fields at hand.
@@ -82,7 +83,6 @@ impl Work {
         current: StateAt<'_>,
         budget: usize,
         known: &mut KnownStates,
-        sink: &mut impl ElementSink,
     ) -> Result<(), Error> {
         let mut rest = transactions.items().enumerate().map(Transfer::read);
         let mut next = rest.next();
@@ -97,12 +97,9 @@ impl Work {
                 None => current,
             };
             // Errors of a state tell their own place, which may lie in another transaction.
-            let states = [
-                self.state(source, known, sink)?,
-                self.state(destination, known, sink)?,
-            ];
+            let states = [self.state(source, known)?, self.state(destination, known)?];
             let hash = self
-                .transaction(&transfer, states, budget, sink)
+                .transaction(&transfer, states, budget)
                 .map_err(|fault| fault.within(&format!("transactions[{}]", transfer.place)))?;
             self.hashes.push(hash);
             source = destination;
@@ -113,19 +110,18 @@ impl Work {
     fn transaction(
         &mut self,
         transfer: &Transfer<'_>,
-        [source, destination]: [ElementHash; 2],
+        [source, destination]: [Place; 2],
         budget: usize,
-        sink: &mut impl ElementSink,
-    ) -> Result<ElementHash, Error> {
+    ) -> Result<Place, Error> {
         let data = match transfer.data {
             Some(data) => Some(
-                self.transaction_data(data, budget, sink)
+                self.transaction_data(data, budget)
                     .map_err(|fault| fault.within("data"))?,
             ),
             None => None,
         };
         let proof = match transfer.proof {
-            Some(proof) => Some(self.proof(proof, sink)?),
+            Some(proof) => Some(self.proof(proof)?),
             None => None,
         };
         let pending = present(
@@ -135,7 +131,7 @@ impl Work {
         );
         let pending = match pending {
             Some(pending) => Some(
-                self.authenticator(ElementType::PendingAuthenticator, pending, sink)
+                self.authenticator(ElementType::PendingAuthenticator, pending)
                     .map_err(|fault| fault.within("_wallet"))?,
             ),
             None => None,
@@ -147,27 +143,20 @@ impl Work {
             } else {
                 b"\xa0\x68children\xa4\x64data"
             })
-            .child(data.as_ref())
+            .child(data)
             .literal(b"\x6bsourceState")
-            .child(Some(&source))
+            .child(Some(source))
             .literal(b"\x6einclusionProof")
-            .child(proof.as_ref())
+            .child(proof)
             .literal(b"\x70destinationState")
-            .child(Some(&destination));
+            .child(Some(destination));
         if pending.is_some() {
-            encoder
-                .literal(b"\x74pendingAuthenticator")
-                .child(pending.as_ref());
+            encoder.literal(b"\x74pendingAuthenticator").child(pending);
         }
-        encoder.finish(ElementType::Transaction, 0, sink)
+        Ok(encoder.finish(ElementType::Transaction, 0))
     }
 
-    fn transaction_data(
-        &mut self,
-        data: Node<'_>,
-        budget: usize,
-        sink: &mut impl ElementSink,
-    ) -> Result<ElementHash, Error> {
+    fn transaction_data(&mut self, data: Node<'_>, budget: usize) -> Result<Place, Error> {
         let [recipient, salt, data_hash, message, nametags] = data.fields([
             "recipient",
             "salt",
@@ -176,7 +165,7 @@ impl Work {
             "nametags",
         ]);
         let start = self.hashes.len();
-        self.nametags(nametags, budget, sink)?;
+        self.nametags(nametags, budget)?;
         let encoder = self.encoder.begin(ElementType::TransactionData);
         encoder.bytes.push(0xa4 + u8::from(recipient.is_some()));
         encoder.literal(b"\x64salt");
@@ -203,11 +192,10 @@ impl Work {
             NoValue::StaysAsItIs,
         )?;
         self.hashes.truncate(start);
-        self.encoder.literal(b"\x68children\xa0").finish(
+        Ok(self.encoder.literal(b"\x68children\xa0").finish(
             ElementType::TransactionData,
             u8::from(no_salt) | u8::from(no_hash) << 1,
-            sink,
-        )
+        ))
     }
 
     /// Puts a state unless this token has just put the very same one.
@@ -215,8 +203,7 @@ impl Work {
         &mut self,
         state: StateAt<'_>,
         known: &mut KnownStates,
-        sink: &mut impl ElementSink,
-    ) -> Result<ElementHash, Error> {
+    ) -> Result<Place, Error> {
         let position = state.node.map(|node| node.position());
         match (state.transaction, known.current, known.last, position) {
             (None, Some(hash), _, _) => return Ok(hash),
@@ -226,7 +213,7 @@ impl Work {
             _ => {}
         }
         let hash = self
-            .put_state(state.node, sink)
+            .put_state(state.node)
             .map_err(|fault| fault.within(&state.path()))?;
         match (state.transaction, position) {
             (Some(_), Some(position)) => known.last = Some((position, hash)),
@@ -235,11 +222,7 @@ impl Work {
         Ok(hash)
     }
 
-    fn put_state(
-        &mut self,
-        state: Option<Node<'_>>,
-        sink: &mut impl ElementSink,
-    ) -> Result<ElementHash, Error> {
+    fn put_state(&mut self, state: Option<Node<'_>>) -> Result<Place, Error> {
         let [predicate, data] = required("", state)?.fields(["predicate", "data"]);
         let encoder = self.encoder.begin(ElementType::TokenState);
         encoder.literal(b"\xa2\x64data");
@@ -251,10 +234,9 @@ impl Work {
             predicate,
             NoValue::IsEmptyText,
         )?;
-        encoder.literal(b"\x68children\xa0").finish(
+        Ok(encoder.literal(b"\x68children\xa0").finish(
             ElementType::TokenState,
             u8::from(no_data) | u8::from(no_predicate) << 1,
-            sink,
-        )
+        ))
     }
 }
