@@ -1,0 +1,153 @@
+use std::fs::{self, File};
+use std::io::{self, BufWriter};
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use uxf_codec::carriage::car::CarProfile;
+use uxf_codec::package::{Timestamp, TokenId};
+use uxf_engine::{ExportOptions, Inventory};
+
+use super::{Outcome, store};
+use crate::args::{Cli, Export, Format};
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::text::{bytes, count};
+
+pub(super) fn run(cli: &Cli, args: &Export, out: &Output) -> Result<Outcome, Failure> {
+    let engine = store::open(cli)?;
+    let inventory = store::inventory(cli, &engine)?;
+    let tokens = store::find_tokens(&inventory, &engine.snapshot()?, &args.tokens)?;
+    if tokens.is_empty() {
+        return Err(Failure::new("there are no tokens to export")
+            .with_help("`uxf import FILE` brings some in"));
+    }
+    let written = write(&inventory, &tokens, args)?;
+    for (file, size) in &written.files {
+        out.say(format!("{}: {}", file.display(), bytes(*size)));
+    }
+    let exported = tokens.len() - written.too_large.len();
+    out.say(format!("exported {} tokens", count(exported as u64)));
+    for token in &written.too_large {
+        out.say(format!(
+            "  {token} does not fit into any CAR that other programs read; export it as JSON"
+        ));
+    }
+    let files: Vec<_> = written
+        .files
+        .iter()
+        .map(|(file, size)| json!({ "file": file, "bytes": size }))
+        .collect();
+    out.document(&json!({ "tokens": exported, "files": files, "tooLarge": written.too_large }));
+    match (exported, written.too_large.len()) {
+        (_, 0) => Ok(Outcome::Done),
+        (0, _) => Err(Failure::silent()),
+        _ => Ok(Outcome::InPart),
+    }
+}
+
+#[derive(Debug, Default)]
+struct Written {
+    files: Vec<(PathBuf, u64)>,
+    too_large: Vec<String>,
+}
+
+fn write(inventory: &Inventory, tokens: &[TokenId], args: &Export) -> Result<Written, Failure> {
+    let profile = if args.complete {
+        CarProfile::Complete
+    } else {
+        CarProfile::Exact
+    };
+    let options = ExportOptions::new(now()).profile(profile);
+    let mut written = Written::default();
+    match args.format {
+        Format::Json => {
+            let mut file = NewFile::begin(&args.out)?;
+            let size = inventory.export_json(tokens, &mut file.out)?;
+            written.files.push((file.keep()?, size));
+        }
+        Format::UxfJson => {
+            let mut file = NewFile::begin(&args.out)?;
+            let size = inventory.export_uxf_json(tokens, &options, &mut file.out)?;
+            written.files.push((file.keep()?, size));
+        }
+        Format::Car => {
+            let mut begun = Vec::new();
+            let export = inventory.export_cars(tokens, &options, |number| {
+                let file = NewFile::begin(&numbered(&args.out, number))?;
+                let out = file.out.get_ref().try_clone()?;
+                begun.push(file);
+                Ok(BufWriter::new(out))
+            })?;
+            for (file, car) in begun.into_iter().zip(export.cars) {
+                written.files.push((file.keep()?, car.bytes));
+            }
+            written.too_large = export
+                .too_large
+                .iter()
+                .map(|token| token.token_id.to_string())
+                .collect();
+        }
+    }
+    Ok(written)
+}
+
+/// FILE, FILE.2, FILE.3 ...
+fn numbered(out: &Path, number: usize) -> PathBuf {
+    if number == 0 {
+        return out.to_owned();
+    }
+    let mut name = out.as_os_str().to_owned();
+    name.push(format!(".{}", number + 1));
+    name.into()
+}
+
+/// A file that takes its name only when it is whole, so that a failed export leaves the old one as it was.
+struct NewFile {
+    name: PathBuf,
+    partial: PathBuf,
+    out: BufWriter<File>,
+}
+
+impl NewFile {
+    fn begin(name: &Path) -> io::Result<Self> {
+        let mut partial = name.as_os_str().to_owned();
+        partial.push(".partial");
+        let partial = PathBuf::from(partial);
+        let out = BufWriter::new(File::create(&partial)?);
+        Ok(Self {
+            name: name.to_owned(),
+            partial,
+            out,
+        })
+    }
+
+    fn keep(mut self) -> Result<PathBuf, Failure> {
+        let kept = io::Write::flush(&mut self.out)
+            .and_then(|()| self.out.get_ref().sync_all())
+            .and_then(|()| fs::rename(&self.partial, &self.name));
+        kept.map_err(|error| Failure::new(error).about(self.name.display()))?;
+        Ok(core::mem::take(&mut self.name))
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        // After it was kept there is nothing under this name any more.
+        drop(fs::remove_file(&self.partial));
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::new(error)
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a person's command is made at a time, and exports say which"
+)]
+pub(super) fn now() -> Timestamp {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    Timestamp::from_secs(since.map_or(0, |since| since.as_secs()))
+}

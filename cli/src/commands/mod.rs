@@ -1,0 +1,43 @@
+//! One file a command.
+
+mod backup;
+mod compact;
+mod demo;
+mod export;
+mod gc;
+mod import;
+mod init;
+mod list;
+mod show;
+mod stats;
+mod store;
+mod verify;
+
+use crate::args::{Cli, Command};
+use crate::failure::Failure;
+use crate::output::Output;
+
+/// How a command that did something ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// All good: exit code 0.
+    Done,
+    /// Done in part, what was refused has been listed: exit code 2.
+    InPart,
+}
+
+pub(crate) fn run(cli: &Cli, out: &Output) -> Result<Outcome, Failure> {
+    match &cli.command {
+        Command::Init => init::run(cli, out),
+        Command::Import(args) => import::run(cli, args, out),
+        Command::Export(args) => export::run(cli, args, out),
+        Command::List => list::run(cli, out),
+        Command::Show(args) => show::run(cli, args, out),
+        Command::Stats => stats::run(cli, out),
+        Command::Verify => verify::run(cli, out),
+        Command::Gc(args) => gc::run(cli, args, out),
+        Command::Compact => compact::run(cli, out),
+        Command::Backup(args) => backup::run(cli, args, out),
+        Command::Demo => demo::run(cli, out),
+    }
+}
