@@ -250,12 +250,17 @@ impl WriteBatch {
         Ok(hash)
     }
 
-    /// Puts bytes that the store does not look into.
+    /// Puts bytes that the store does not look into. They may be anything but an element in canonical form.
     ///
     /// # Errors
-    /// [`Error::LimitExceeded`].
+    /// [`Error::NotOpaque`], [`Error::LimitExceeded`].
     pub fn put_opaque(&mut self, bytes: &[u8]) -> Result<ElementHash, Error> {
         let hash = ElementHash::of(bytes);
+        // What is there is not put again: stored without what it names, it would make a token that comes later
+        // incomplete (INV-BLOCK-4).
+        if ElementView::parse(bytes).is_ok() {
+            return Err(Error::NotOpaque { hash });
+        }
         let shared = self.engine.shared();
         self.data
             .put(shared, &hash, BlockKind::Opaque, bytes, &[])?;
@@ -342,7 +347,7 @@ impl WriteBatch {
     /// Hands the batch to the writer and waits until it is applied, and durable unless it is buffered.
     ///
     /// # Errors
-    /// [`Error::MissingElement`] and [`Error::OverReleased`]: nothing was applied. [`Error::Io`]: whether it was is
+    /// [`Error::MissingElement`], [`Error::NotATokenRoot`] and [`Error::OverReleased`]: nothing was applied. [`Error::Io`]: whether it was is
     /// unknown, and the engine takes no more writes. [`Error::Poisoned`], [`Error::Closed`].
     pub fn commit(self) -> Result<CommitOutcome, Error> {
         self.submit()?.wait()

@@ -21,6 +21,21 @@ pub enum Error {
         /// Who names it.
         wanted_by: &'static str,
     },
+    /// Bytes to be kept unlooked-into are an element. What it names would not be kept with it, and would be missed by
+    /// whoever puts it as the element it is.
+    #[error("the bytes of {hash} are an element, which names others; put it as an element")]
+    NotOpaque {
+        /// The element.
+        hash: ElementHash,
+    },
+    /// The root of a token is an element of another type, or none. Nothing of the batch was applied.
+    #[error("token {token_id}: {hash} is no token-root")]
+    NotATokenRoot {
+        /// The token.
+        token_id: String,
+        /// What was to be its root.
+        hash: ElementHash,
+    },
     /// Bytes do not have the hash they were handed over with.
     #[error("the bytes of element {expected} have the hash {found}")]
     WrongHash {
@@ -140,6 +155,8 @@ impl Error {
             Self::Codec(_)
             | Self::UnknownInput
             | Self::MissingElement { .. }
+            | Self::NotOpaque { .. }
+            | Self::NotATokenRoot { .. }
             | Self::WrongHash { .. }
             | Self::OverReleased { .. }
             | Self::LimitExceeded { .. }
@@ -161,6 +178,8 @@ impl Error {
             Self::Codec(error) => error.code().as_str(),
             Self::UnknownInput => "UNKNOWN_INPUT",
             Self::MissingElement { .. } => "MISSING_ELEMENT",
+            Self::NotOpaque { .. } => "NOT_OPAQUE",
+            Self::NotATokenRoot { .. } => "NOT_A_TOKEN_ROOT",
             Self::WrongHash { .. } => "WRONG_HASH",
             Self::OverReleased { .. } => "OVER_RELEASED",
             Self::LimitExceeded { .. } => "LIMIT_EXCEEDED",

@@ -155,10 +155,10 @@ impl WriteBatch {
         })
     }
 
-    /// Makes an element the root of a token. It must be in the store or in this batch by the commit.
+    /// Makes a token-root the root of a token. It must be in the store or in this batch by the commit.
     ///
     /// # Errors
-    /// [`Error::LimitExceeded`].
+    /// [`Error::LimitExceeded`]. That it is missing, or no token-root, shows at the commit.
     pub fn set_token(
         &mut self,
         inventory: &Inventory,
@@ -168,7 +168,7 @@ impl WriteBatch {
         self.set_token_with(inventory, id, root, &[])
     }
 
-    /// Makes an element the root of a token and pins newer instances of its elements, which no element names. All
+    /// Makes a token-root the root of a token and pins newer instances of its elements, which no element names. All
     /// must be in the store or in this batch by the commit.
     ///
     /// # Errors

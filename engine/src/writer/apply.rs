@@ -62,6 +62,7 @@ impl Writer {
             self.state.add_block(body.kind.id(), bytes);
             tx.bytes += bytes as u64;
             tx.rows.push(NewRow {
+                kind: body.kind,
                 batch: number,
                 entry: position,
                 pins: entry.pins,

@@ -221,6 +221,9 @@ impl Writer {
 fn is_of_caller(error: &Error) -> bool {
     matches!(
         error,
-        Error::MissingElement { .. } | Error::OverReleased { .. } | Error::LimitExceeded { .. }
+        Error::MissingElement { .. }
+            | Error::NotATokenRoot { .. }
+            | Error::OverReleased { .. }
+            | Error::LimitExceeded { .. }
     )
 }

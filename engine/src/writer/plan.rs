@@ -1,5 +1,5 @@
 use std::collections::HashMap;
-use uxf_codec::ElementHash;
+use uxf_codec::{ElementHash, ElementType};
 
 use super::Writer;
 use super::transaction::Transaction;
@@ -8,6 +8,7 @@ use crate::elements::count::Count;
 use crate::elements::fingerprint::Fingerprint;
 use crate::elements::segment::SEQ_MAX;
 use crate::error::Error;
+use crate::tables::row::BlockKind;
 use crate::tables::schema::{token_key, token_pins};
 
 /// What applying a batch will do. Making it changes nothing, so a batch that is refused leaves no trace.
@@ -68,11 +69,13 @@ impl Writer {
             },
             needed: vec![None; len],
             dropped_pins: HashMap::new(),
+            roots: Vec::new(),
         };
         planning.pins(batch);
         self.plan_tokens(tx, batch, &mut planning)?;
         self.plan_bodies(batch, &mut planning)?;
         self.plan_references(batch, &mut planning)?;
+        check_roots(tx, batch, &planning)?;
         self.plan_changes(batch, &mut planning)?;
         let plan = planning.plan;
         let new = plan
@@ -90,11 +93,11 @@ impl Writer {
         Ok(plan)
     }
 
-    fn plan_tokens(
+    fn plan_tokens<'b>(
         &mut self,
         tx: &Transaction,
-        batch: &BatchData,
-        planning: &mut Planning,
+        batch: &'b BatchData,
+        planning: &mut Planning<'b>,
     ) -> Result<(), Error> {
         for ((inventory, id), positions) in &batch.tokens {
             let key = token_key(*inventory, id);
@@ -118,6 +121,9 @@ impl Writer {
             for &position in positions {
                 planning.refer(position, "a token");
             }
+            if let Some(&root) = positions.first() {
+                planning.roots.push((root, id));
+            }
             planning.plan.tokens.push((key, new));
         }
         Ok(())
@@ -136,7 +142,7 @@ impl Writer {
 
     /// Looks up what is put. From the last body to the first, so that below an element that is there nothing has to
     /// be looked up; in a batch that puts children after their parents, everything is.
-    fn plan_bodies(&mut self, batch: &BatchData, planning: &mut Planning) -> Result<(), Error> {
+    fn plan_bodies(&mut self, batch: &BatchData, planning: &mut Planning<'_>) -> Result<(), Error> {
         let mut covered = vec![false; batch.entries.len()];
         for &position in batch.bodies.iter().rev() {
             let Some(entry) = batch.entry(position) else {
@@ -170,7 +176,11 @@ impl Writer {
     }
 
     /// Looks up what is named and not put.
-    fn plan_references(&mut self, batch: &BatchData, planning: &mut Planning) -> Result<(), Error> {
+    fn plan_references(
+        &mut self,
+        batch: &BatchData,
+        planning: &mut Planning<'_>,
+    ) -> Result<(), Error> {
         for (position, entry) in (0_u32..).zip(&batch.entries) {
             let Some(wanted_by) = planning.needed_by(position) else {
                 continue;
@@ -192,7 +202,11 @@ impl Writer {
     }
 
     /// Adds up what happens to each element and checks that no count leaves its range.
-    fn plan_changes(&mut self, batch: &BatchData, planning: &mut Planning) -> Result<(), Error> {
+    fn plan_changes(
+        &mut self,
+        batch: &BatchData,
+        planning: &mut Planning<'_>,
+    ) -> Result<(), Error> {
         let pins = i128::from(self.state.pins) + i128::from(planning.plan.pins);
         let mut released = batch.entries.iter().filter(|entry| entry.pins < 0);
         if let (true, Some(entry)) = (pins < 0, released.next()) {
@@ -245,15 +259,17 @@ impl Writer {
 }
 
 /// A plan in the making.
-struct Planning {
+struct Planning<'b> {
     plan: Plan,
     /// Who needs an element, by position; such an element must be there or be put.
     needed: Vec<Option<&'static str>>,
     /// Pins that tokens no longer have, by sequence number.
     dropped_pins: HashMap<u64, i64>,
+    /// Positions of the roots that tokens get, and the ids of the tokens.
+    roots: Vec<(u32, &'b str)>,
 }
 
-impl Planning {
+impl Planning<'_> {
     fn pins(&mut self, batch: &BatchData) {
         for (position, entry) in (0_u32..).zip(&batch.entries) {
             if entry.pins != 0 {
@@ -297,6 +313,28 @@ impl Planning {
         let place = self.plan.places.get(position as usize);
         place.copied().unwrap_or(Place::Unneeded)
     }
+}
+
+/// A token's root must be one, or the token could never be put together. What the batch puts says what it is, and
+/// bytes are of one kind only (INV-BLOCK-4); a root that is there already is read.
+fn check_roots(tx: &Transaction, batch: &BatchData, planning: &Planning<'_>) -> Result<(), Error> {
+    for &(position, id) in &planning.roots {
+        let Some(entry) = batch.entry(position) else {
+            continue;
+        };
+        let kind = match (&entry.body, planning.place_of(position)) {
+            (Some(body), _) => body.kind,
+            (None, Place::Known(seq)) => tx.kind_of(seq)?,
+            (None, _) => continue,
+        };
+        if kind != BlockKind::Element(ElementType::TokenRoot) {
+            return Err(Error::NotATokenRoot {
+                token_id: id.to_owned(),
+                hash: entry.hash,
+            });
+        }
+    }
+    Ok(())
 }
 
 fn check_range(entry: &BatchEntry, has: u32, change: i64) -> Result<(), Error> {

@@ -4,7 +4,8 @@ use super::Writer;
 use crate::elements::fingerprint::Fingerprint;
 use crate::error::{During as _, Error};
 use crate::options::{Durability, RepairPolicy};
-use crate::tables::schema::TOKENS;
+use crate::tables::row::{BlockKind, BlockRow};
+use crate::tables::schema::{BLOCKS, TOKENS};
 
 /// Bytes from which a commit is large enough that making it quick to open costs nothing that shows.
 const QUICK_BYTES: u64 = 64 << 10;
@@ -47,6 +48,7 @@ pub(super) struct NewRow {
     /// Position of its batch in the group.
     pub(super) batch: usize,
     pub(super) entry: u32,
+    pub(super) kind: BlockKind,
     pub(super) pins: i64,
 }
 
@@ -56,6 +58,24 @@ impl Transaction {
         let table = self.txn.open_table(TOKENS).during("opening tokens-1")?;
         let row = table.get(key).during("reading a token")?;
         Ok(row.map(|row| row.value().to_vec()))
+    }
+
+    /// What a block is, whether its row is written yet or not.
+    pub(super) fn kind_of(&self, seq: u64) -> Result<BlockKind, Error> {
+        let new = seq.checked_sub(self.first_new);
+        if let Some(new) = new.and_then(|at| self.rows.get(usize::try_from(at).ok()?)) {
+            return Ok(new.kind);
+        }
+        let table = self.txn.open_table(BLOCKS).during("opening blocks-1")?;
+        let row = table.get(seq).during("reading a block")?;
+        let row = row.ok_or_else(|| {
+            Error::corrupted(
+                "blocks-1",
+                seq,
+                "INV-BLOCK-3: a counted block without a row",
+            )
+        })?;
+        Ok(BlockRow::decode(seq, row.value())?.kind)
     }
 
     pub(super) fn is_new(&self, seq: u64) -> bool {

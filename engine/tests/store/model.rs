@@ -91,7 +91,10 @@ impl Model {
                 }
                 7 => {
                     let id = rng.below(5);
-                    match rng.pick(&self.held()) {
+                    let mut roots = self.held();
+                    // Elements of the model are token-roots, which begin with a map; the rest is opaque.
+                    roots.retain(|hash| self.nodes.get(hash).unwrap().bytes.first() == Some(&0xa4));
+                    match rng.pick(&roots) {
                         Some(root) if rng.percent(70) => {
                             batch.set_token(&inventory, &id.to_string(), root).unwrap();
                             self.tokens.insert(id, *root);
