@@ -70,6 +70,21 @@ fn floor(criterion: &mut Criterion) {
             }
         });
     });
+    group.bench_function("sha256-of-json", |bencher| {
+        bencher.iter(|| {
+            for token in &corpus.tokens {
+                black_box(Sha256::digest(token));
+            }
+        });
+    });
+    let json = corpus.json_array();
+    let mut copy = vec![0; json.len()];
+    group.bench_function("memcpy-of-json", |bencher| {
+        bencher.iter(|| {
+            copy.copy_from_slice(black_box(&json));
+            black_box(&mut copy);
+        });
+    });
     group.bench_function("serde_json-value", |bencher| {
         bencher.iter(|| {
             for token in &corpus.tokens {
