@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use hashbrown::HashTable;
-use uxf_codec::canonical::ElementView;
+use uxf_codec::canonical::{ElementView, VerifiedElement};
 use uxf_codec::{ElementHash, NewElement};
 
 use crate::elements::fingerprint::Fingerprint;
@@ -241,13 +241,21 @@ impl WriteBatch {
     /// # Errors
     /// [`Error::Codec`] if the bytes are not an element in its one canonical form; [`Error::LimitExceeded`].
     pub fn put(&mut self, bytes: &[u8]) -> Result<ElementHash, Error> {
-        let view = ElementView::parse(bytes)?;
-        view.distinct_links(&mut self.links);
-        let hash = ElementHash::of(bytes);
-        let kind = BlockKind::Element(view.element_type());
+        let element = VerifiedElement::read(bytes)?;
+        self.put_verified(&element)?;
+        Ok(element.hash())
+    }
+
+    /// Puts an element that has been read and hashed before, which is then not done again.
+    ///
+    /// # Errors
+    /// [`Error::LimitExceeded`].
+    pub fn put_verified(&mut self, element: &VerifiedElement<'_>) -> Result<(), Error> {
+        element.view().distinct_links(&mut self.links);
+        let kind = BlockKind::Element(element.view().element_type());
         let shared = self.engine.shared();
-        self.data.put(shared, &hash, kind, bytes, &self.links)?;
-        Ok(hash)
+        self.data
+            .put(shared, &element.hash(), kind, element.bytes(), &self.links)
     }
 
     /// Puts bytes that the store does not look into. They may be anything but an element in canonical form.

@@ -9,6 +9,7 @@ mod diagnose;
 mod element;
 mod reader;
 mod value;
+mod verified;
 mod view;
 mod writer;
 
@@ -18,6 +19,7 @@ pub(crate) use element::to_memory;
 pub use reader::RawValue;
 pub(crate) use reader::{list_items, map_entries, read_value};
 pub use value::Value;
+pub use verified::VerifiedElement;
 pub use view::{ChildList, ChildView, ElementView};
 pub(crate) use writer::Writer;
 

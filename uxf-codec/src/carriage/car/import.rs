@@ -6,7 +6,8 @@ use super::bundle::{check_roots, decode_envelope, decode_manifest, oversized};
 use super::cid::check_block_hash;
 use super::framing::{Framing, block_too_large, too_many_blocks};
 use super::limits::CarLimits;
-use super::package_reader::{PackageReader, VerifiedElement, absent, single_root, verify_element};
+use super::package_reader::{PackageReader, absent, single_root, verify_element};
+use crate::canonical::VerifiedElement;
 use crate::element::MemoryForm;
 use crate::error::Error;
 use crate::instance_chain::rebuild_from_heads;
@@ -80,9 +81,9 @@ struct Elements {
 
 impl Elements {
     fn insert(&mut self, element: &VerifiedElement<'_>) {
-        self.any_predecessor |= element.view.predecessor().is_some();
+        self.any_predecessor |= element.view().predecessor().is_some();
         self.pool
-            .insert(element.hash, element.bytes, MemoryForm::CANONICAL);
+            .insert(element.hash(), element.bytes(), MemoryForm::CANONICAL);
     }
 }
 

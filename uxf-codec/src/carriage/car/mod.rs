@@ -28,7 +28,7 @@ pub use cid::BlockCid;
 pub use export::{CarContents, CarProfile, CarSummary, write_blocks, write_car};
 pub(crate) use framing::{check_framing, root_cids};
 pub use limits::CarLimits;
-pub use package_reader::{PackageReader, VerifiedElement};
+pub use package_reader::PackageReader;
 pub use reader::{CarBlock, CarReader};
 pub use split::{CarPlan, TokenTooLarge, plan_cars};
 pub use writer::CarWriter;

@@ -6,21 +6,9 @@ use super::bundle::{decode_envelope, decode_manifest};
 use super::cid::{BlockCid, check_block_hash};
 use super::limits::CarLimits;
 use super::reader::{CarBlock, CarReader};
-use crate::canonical::ElementView;
-use crate::element::ElementHash;
+use crate::canonical::{ElementView, VerifiedElement};
 use crate::error::Error;
 use crate::package::{Envelope, Manifest};
-
-/// An element that is what its CID says, read and hashed.
-#[derive(Clone, Copy, Debug)]
-pub struct VerifiedElement<'a> {
-    /// Its address.
-    pub hash: ElementHash,
-    /// What it says.
-    pub view: ElementView<'a>,
-    /// Its canonical bytes.
-    pub bytes: &'a [u8],
-}
 
 /// Reads the archive of a package from a stream, holding one block at a time.
 ///
@@ -35,7 +23,7 @@ pub struct VerifiedElement<'a> {
 /// let car = Package::new(Envelope::new(Timestamp::from_secs(7))).to_car(CarProfile::Exact).unwrap();
 /// let mut reader = PackageReader::new(car.as_slice(), CarLimits::REFERENCE).unwrap();
 /// while let Some(element) = reader.next_element().unwrap() {
-///     println!("{} is a {}", element.hash, element.view.element_type());
+///     println!("{} is a {}", element.hash(), element.view().element_type());
 /// }
 /// let (envelope, manifest) = reader.finish().unwrap();
 /// assert_eq!(envelope.created_at, Timestamp::from_secs(7));
@@ -178,16 +166,7 @@ pub(super) fn verify_element<'a>(
     cid: BlockCid<'a>,
     bytes: &'a [u8],
 ) -> Result<VerifiedElement<'a>, Error> {
-    let hash = cid.element_hash()?;
-    let view = ElementView::parse(bytes)?;
-    let found = ElementHash::of(bytes);
-    if found != hash {
-        return Err(Error::VerificationFailed {
-            at: format!("element {hash}"),
-            reason: format!("its bytes have the hash {found}"),
-        });
-    }
-    Ok(VerifiedElement { hash, view, bytes })
+    VerifiedElement::expect(bytes, cid.element_hash()?)
 }
 
 fn read_manifest(bytes: &[u8], cid: &Cid) -> Result<Manifest, Error> {
