@@ -53,7 +53,7 @@ fn car(criterion: &mut Criterion) {
         bencher.iter(|| {
             let mut reader = PackageReader::new(black_box(car.as_slice()), LIMITS).expect("a CAR");
             while let Some(element) = reader.next_element().expect("verified") {
-                black_box(element.hash);
+                black_box(element.hash());
             }
             reader.finish().expect("a whole package")
         });

@@ -275,22 +275,6 @@ impl WriteBatch {
         Ok(hash)
     }
 
-    /// Puts an element as the codec hands it out. Its hash is checked; that its bytes are canonical and its links
-    /// complete is taken from the codec.
-    ///
-    /// # Errors
-    /// [`Error::WrongHash`], [`Error::LimitExceeded`].
-    pub fn put_new(&mut self, element: NewElement<'_>) -> Result<(), Error> {
-        let found = ElementHash::of(element.bytes);
-        if found != element.hash {
-            return Err(Error::WrongHash {
-                expected: element.hash,
-                found,
-            });
-        }
-        self.put_hashed(element)
-    }
-
     /// Puts an element that this crate just had hashed by the codec.
     pub(crate) fn put_hashed(&mut self, element: NewElement<'_>) -> Result<(), Error> {
         self.data.put(

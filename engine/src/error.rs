@@ -36,14 +36,6 @@ pub enum Error {
         /// What was to be its root.
         hash: ElementHash,
     },
-    /// Bytes do not have the hash they were handed over with.
-    #[error("the bytes of element {expected} have the hash {found}")]
-    WrongHash {
-        /// The hash that was claimed.
-        expected: ElementHash,
-        /// The hash of the bytes.
-        found: ElementHash,
-    },
     /// More references of an element were released than it has. Nothing of the batch was applied.
     #[error("element {hash} has {references} references, {released} cannot be released")]
     OverReleased {
@@ -134,7 +126,7 @@ pub enum Error {
     Closed,
 }
 
-/// Who has to act on an [`Error`].
+/// Who has to act on an [`Error`](enum@Error).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -157,7 +149,6 @@ impl Error {
             | Self::MissingElement { .. }
             | Self::NotOpaque { .. }
             | Self::NotATokenRoot { .. }
-            | Self::WrongHash { .. }
             | Self::OverReleased { .. }
             | Self::LimitExceeded { .. }
             | Self::InvalidOption { .. }
@@ -180,7 +171,6 @@ impl Error {
             Self::MissingElement { .. } => "MISSING_ELEMENT",
             Self::NotOpaque { .. } => "NOT_OPAQUE",
             Self::NotATokenRoot { .. } => "NOT_A_TOKEN_ROOT",
-            Self::WrongHash { .. } => "WRONG_HASH",
             Self::OverReleased { .. } => "OVER_RELEASED",
             Self::LimitExceeded { .. } => "LIMIT_EXCEEDED",
             Self::InvalidOption { .. } => "INVALID_OPTION",

@@ -21,7 +21,7 @@ pub(crate) struct Metrics {
     index_segments_evicted_total: AtomicU64,
 }
 
-/// The values of [`Metrics`] at one moment.
+/// What a store has done since it was opened, at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MetricsSnapshot {

@@ -2,16 +2,20 @@
 
 use uxf_codec::ElementHash;
 
+use uxf_codec::canonical::VerifiedElement;
+
 use crate::Outcome;
 
 /// SHA-256 of an element.
 pub(crate) type Hash = [u8; 32];
 
-/// An element arriving; its hash is worked out before the clock starts, for every engine alike.
+/// An element arriving; it is hashed before the clock starts, for every engine alike.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arriving<'a> {
     pub(crate) hash: Hash,
     pub(crate) bytes: &'a [u8],
+    /// The same hash and bytes for the engine that takes no hash on trust.
+    pub(crate) verified: Option<VerifiedElement<'a>>,
 }
 
 /// A store of elements that counts references.

@@ -5,6 +5,8 @@ use std::collections::hash_map::Entry;
 
 use uxf_testkit::{ArrivalOptions, Arrivals, Blocks, Rng};
 
+use uxf_codec::canonical::VerifiedElement;
+
 use crate::rival::{Arriving, Hash};
 
 /// Arrivals prepared at a time; a longer stream is prepared in pieces, between which the clock stands still.
@@ -65,7 +67,7 @@ impl Workload {
             };
             chunk.arrivals.push(place);
             if arrival.is_new {
-                self.payload_bytes += chunk.get(place).bytes.len() as u64;
+                self.payload_bytes += chunk.bytes_of(place as usize) as u64;
                 self.counts.push(0);
             }
         }
@@ -109,7 +111,13 @@ impl Chunk {
 
     /// The arrivals in their order.
     pub(crate) fn arriving(&self) -> Vec<Arriving<'_>> {
-        self.arrivals.iter().map(|place| self.get(*place)).collect()
+        let distinct: Vec<_> = (0..self.elements.len())
+            .map(|place| self.get(place))
+            .collect();
+        let arrivals = self.arrivals.iter();
+        arrivals
+            .filter_map(|place| distinct.get(*place as usize).copied())
+            .collect()
     }
 
     fn push(&mut self, blocks: Blocks, element: u64) -> u32 {
@@ -122,18 +130,24 @@ impl Chunk {
         u32::try_from(self.elements.len() - 1).unwrap_or(u32::MAX)
     }
 
-    fn get(&self, place: u32) -> Arriving<'_> {
-        let place = place as usize;
+    fn bytes_of(&self, place: usize) -> usize {
+        let end = |place: usize| self.elements.get(place).map_or(0, |element| element.end);
+        end(place) - place.checked_sub(1).map_or(0, end)
+    }
+
+    fn get(&self, place: usize) -> Arriving<'_> {
         let before = place
             .checked_sub(1)
             .and_then(|before| self.elements.get(before));
         let start = before.map_or(0, |before| before.end);
         let found = self.elements.get(place);
+        let bytes = found
+            .and_then(|found| self.bytes.get(start..found.end))
+            .unwrap_or_default();
         Arriving {
             hash: found.map(|found| found.hash).unwrap_or_default(),
-            bytes: found
-                .and_then(|found| self.bytes.get(start..found.end))
-                .unwrap_or_default(),
+            bytes,
+            verified: VerifiedElement::read(bytes).ok(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use uxf_codec::{ElementHash, ElementType, MemoryForm, NewElement};
+use uxf_codec::ElementHash;
 use uxf_engine::{Engine, EngineOptions, Error};
 
 use super::CACHE_BYTES;
@@ -26,16 +26,11 @@ impl Rival for Uxf {
     fn ingest(&self, batch: &[Arriving<'_>]) -> Outcome<()> {
         let mut write = self.engine.begin();
         for arriving in batch {
-            let hash = ElementHash::from_bytes(arriving.hash);
-            // Hashes the bytes again to check them, which no rival does.
-            write.put_new(NewElement {
-                hash,
-                element_type: ElementType::Predicate,
-                bytes: arriving.bytes,
-                links: &[],
-                form: MemoryForm::default(),
-            })?;
-            write.pin(&hash)?;
+            let element = arriving
+                .verified
+                .ok_or("the workload made bytes that are no element")?;
+            write.put_verified(&element)?;
+            write.pin(&element.hash())?;
         }
         write.commit()?;
         Ok(())
