@@ -90,6 +90,10 @@ fn make_fresh(value: &mut Value) {
                 *data = "".into();
             }
             fields.values_mut().for_each(make_fresh);
+            // Whether the map keeps keys sorted depends on a feature that any crate of a build can turn on.
+            let mut entries: Vec<_> = core::mem::take(fields).into_iter().collect();
+            entries.sort_by(|(a, _), (b, _)| a.cmp(b));
+            fields.extend(entries);
         }
         _ => {}
     }
