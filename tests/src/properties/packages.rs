@@ -116,7 +116,10 @@ fn check_same_tokens(a: &Package, b: &Package) -> Verdict {
             (Err(a), Err(b)) => a.code() == b.code(),
             _ => false,
         };
-        ensure(same, || format!("token {id}: {a:?} has become {b:?}"))?;
+        let shown = |side: Result<Vec<u8>, Error>| side.map(|text| text.escape_ascii().to_string());
+        ensure(same, || {
+            format!("token {id}: {:?} has become {:?}", shown(a), shown(b))
+        })?;
     }
     Ok(())
 }

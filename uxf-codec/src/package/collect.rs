@@ -57,6 +57,8 @@ impl Package {
             // Taken out, so that a chain is gone through once and not once for every member.
             for entry in chains_of.remove(hash).into_iter().flatten() {
                 entry.chain.iter().for_each(|member| reach(member.hash));
+                // An index that was read may name a head that is none of the members; assembly takes the head.
+                reach(entry.head);
             }
             if let Some(view) = view {
                 view.for_each_link(reach);
