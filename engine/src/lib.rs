@@ -14,6 +14,7 @@ mod inventory;
 mod metrics;
 mod new_file;
 mod options;
+pub mod profile;
 mod recovery;
 mod shared;
 mod snapshot;

@@ -1,0 +1,250 @@
+use core::fmt;
+
+use aes_gcm::aead::{AeadInOut as _, KeyInit as _};
+use aes_gcm::{Aes256Gcm, Key, Nonce};
+use thiserror::Error;
+
+use super::aad::{Aad, KEY_BYTES_MAX};
+use super::derive::SealingKey;
+use super::{NONCE_LEN, OVERHEAD_BYTES};
+
+/// Most values one key may seal: 2^32, the bound for random 96-bit nonces (NIST SP 800-38D, section 8.3). At that
+/// number two nonces are equal with a probability of 2^-33.
+pub const SEALS_MAX: u64 = 1 << 32;
+/// From this many seals on, [`Sealer::is_near_bound`] says so: a hundred million are left to react in.
+pub const SEALS_WARNING: u64 = SEALS_MAX - 100_000_000;
+
+/// Why a value was not sealed. Nothing was written; there is no way to store it in the clear instead.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SealError {
+    /// The source of randomness failed.
+    #[error("no randomness for a nonce")]
+    Entropy(#[source] std::io::Error),
+    /// The key has sealed as much as it may.
+    #[error("this key has sealed {sealed} values, which is all it may; derive a new one")]
+    KeyWornOut {
+        /// Values sealed so far.
+        sealed: u64,
+    },
+    /// The name of the key is longer than a key may be.
+    #[error("the key has {found} bytes, the most is {limit}")]
+    KeyTooLong {
+        /// Its length in bytes.
+        found: usize,
+        /// The cap in bytes.
+        limit: usize,
+    },
+    /// The cipher refused the value: it is beyond the 64 GiB that AES-GCM can seal.
+    #[error("a value of {len} bytes cannot be sealed")]
+    ValueTooLong {
+        /// Its length in bytes.
+        len: usize,
+    },
+}
+
+impl SealError {
+    /// The code of the reference.
+    pub const fn code(&self) -> &'static str {
+        "ENCRYPTION_FAILED"
+    }
+}
+
+/// A sealed value: nonce, ciphertext, tag.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Sealed(Vec<u8>);
+
+impl Sealed {
+    /// The stored bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The stored bytes, given away.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+}
+
+impl fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sealed({} bytes)", self.0.len())
+    }
+}
+
+/// Made here, used once here: there is no other way to get one, to copy one or to choose one.
+struct FreshNonce([u8; NONCE_LEN]);
+
+impl FreshNonce {
+    fn draw(fill: impl FnOnce(&mut [u8]) -> std::io::Result<()>) -> Result<Self, SealError> {
+        let mut bytes = [0; NONCE_LEN];
+        fill(&mut bytes).map_err(SealError::Entropy)?;
+        Ok(Self(bytes))
+    }
+}
+
+/// Seals values under one key and counts them.
+///
+/// The count is the caller's to keep: a store writes [`Sealer::sealed`] with its commits and gives it back when it is
+/// opened again. Each device counts its own seals. Nonces are random, so devices that share a key share its bound; the
+/// warning level leaves room for a few dozen of them.
+pub struct Sealer {
+    cipher: Box<Aes256Gcm>,
+    sealed: u64,
+}
+
+impl Sealer {
+    /// A sealer for a key that has sealed `sealed` values before.
+    pub fn new(key: &SealingKey, sealed: u64) -> Self {
+        let key: &Key<Aes256Gcm> = key.as_bytes().into();
+        Self {
+            cipher: Box::new(Aes256Gcm::new(key)),
+            sealed,
+        }
+    }
+
+    /// Values sealed under this key so far, failed attempts included.
+    pub const fn sealed(&self) -> u64 {
+        self.sealed
+    }
+
+    /// Whether the bound on nonces is near enough for the operator to be told.
+    pub const fn is_near_bound(&self) -> bool {
+        self.sealed >= SEALS_WARNING
+    }
+
+    /// Seals a value for one place of one profile. `fill` is the source of randomness and is asked for 12 bytes.
+    ///
+    /// ```
+    /// use uxf_engine::profile::sealed::{Aad, Place, ProfileId, Sealer, SealingKey, WalletSecret, open};
+    ///
+    /// let secret = WalletSecret::take(&mut [1; 32]);
+    /// let (key, profile) = (SealingKey::derive(&secret), ProfileId::of(&secret).unwrap());
+    /// let aad = Aad { profile: &profile, key: "addresses.tracked", place: Place::Row };
+    /// let mut sealer = Sealer::new(&key, 0);
+    /// let sealed = sealer.seal(&aad, b"value", |nonce| Ok(nonce.fill(7))).unwrap();
+    /// assert_eq!(open(&key, &aad, sealed.as_bytes()).unwrap().as_slice(), b"value");
+    /// assert_eq!(sealer.sealed(), 1);
+    /// ```
+    ///
+    /// # Errors
+    /// All of [`SealError`].
+    pub fn seal(
+        &mut self,
+        aad: &Aad<'_>,
+        value: &[u8],
+        fill: impl FnOnce(&mut [u8]) -> std::io::Result<()>,
+    ) -> Result<Sealed, SealError> {
+        if self.sealed >= SEALS_MAX {
+            return Err(SealError::KeyWornOut {
+                sealed: self.sealed,
+            });
+        }
+        if aad.key.len() > KEY_BYTES_MAX {
+            return Err(SealError::KeyTooLong {
+                found: aad.key.len(),
+                limit: KEY_BYTES_MAX,
+            });
+        }
+        let nonce = FreshNonce::draw(fill)?;
+        self.sealed += 1;
+        let mut bytes = Vec::with_capacity(value.len().saturating_add(OVERHEAD_BYTES));
+        bytes.extend_from_slice(&nonce.0);
+        bytes.extend_from_slice(value);
+        let too_long = SealError::ValueTooLong { len: value.len() };
+        let Some(body) = bytes.get_mut(NONCE_LEN..) else {
+            return Err(too_long);
+        };
+        let nonce: &Nonce<_> = (&nonce.0).into();
+        let tag = self
+            .cipher
+            .encrypt_inout_detached(nonce, &aad.to_bytes(), body.into());
+        match tag {
+            Ok(tag) => bytes.extend_from_slice(&tag),
+            Err(_) => {
+                zeroize::Zeroize::zeroize(&mut bytes);
+                return Err(too_long);
+            }
+        }
+        Ok(Sealed(bytes))
+    }
+}
+
+impl fmt::Debug for Sealer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sealer")
+            .field("sealed", &self.sealed)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Place, ProfileId, WalletSecret, open};
+    use super::*;
+
+    fn key() -> SealingKey {
+        SealingKey::derive(&WalletSecret::take(&mut [9; 32]))
+    }
+
+    fn aad<'a>(profile: &'a ProfileId, key: &'a str) -> Aad<'a> {
+        Aad {
+            profile,
+            key,
+            place: Place::Row,
+        }
+    }
+
+    #[test]
+    fn two_seals_of_one_value_differ_and_both_open() {
+        let profile = ProfileId::from_bytes([2; 33]);
+        let aad = aad(&profile, "k");
+        let mut sealer = Sealer::new(&key(), 0);
+        let one = sealer.seal(&aad, b"", |nonce| Ok(nonce.fill(1))).unwrap();
+        let two = sealer.seal(&aad, b"", |nonce| Ok(nonce.fill(2))).unwrap();
+        assert_ne!(one, two);
+        assert_eq!(one.as_bytes().len(), OVERHEAD_BYTES);
+        assert!(open(&key(), &aad, one.as_bytes()).unwrap().is_empty());
+        assert!(open(&key(), &aad, two.as_bytes()).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_failed_source_of_randomness_seals_nothing() {
+        let profile = ProfileId::from_bytes([2; 33]);
+        let mut sealer = Sealer::new(&key(), 0);
+        let failed = sealer.seal(&aad(&profile, "k"), b"v", |_| {
+            Err(std::io::Error::other("dry"))
+        });
+        assert!(matches!(failed, Err(SealError::Entropy(_))));
+        assert_eq!(failed.unwrap_err().code(), "ENCRYPTION_FAILED");
+    }
+
+    #[test]
+    fn a_worn_out_key_seals_no_more() {
+        let profile = ProfileId::from_bytes([2; 33]);
+        let mut sealer = Sealer::new(&key(), SEALS_MAX - 1);
+        assert!(sealer.is_near_bound());
+        assert!(sealer.seal(&aad(&profile, "k"), b"v", |_| Ok(())).is_ok());
+        let refused = sealer.seal(&aad(&profile, "k"), b"v", |_| Ok(()));
+        assert!(matches!(
+            refused,
+            Err(SealError::KeyWornOut { sealed: SEALS_MAX })
+        ));
+        assert!(!Sealer::new(&key(), SEALS_WARNING - 1).is_near_bound());
+    }
+
+    #[test]
+    fn a_key_name_over_the_cap_is_refused() {
+        let profile = ProfileId::from_bytes([2; 33]);
+        let mut sealer = Sealer::new(&key(), 0);
+        let name = "k".repeat(KEY_BYTES_MAX + 1);
+        let refused = sealer.seal(&aad(&profile, &name), b"v", |_| Ok(()));
+        assert!(matches!(
+            refused,
+            Err(SealError::KeyTooLong {
+                found: 513,
+                limit: 512
+            })
+        ));
+    }
+}
