@@ -21,6 +21,18 @@ const OF_ROOT: [&str; 5] = [
     "senderTransportPubkey",
 ];
 
+/// Fields of the line as a whole.
+const OF_LINE: [&str; 8] = [
+    "lamport",
+    "lastProofRefreshAt",
+    "overrideAppliedAt",
+    "overrideApplied",
+    "overrideAppliedBy",
+    "splitParent",
+    "conflictingHeads",
+    "audit_promoted_from",
+];
+
 /// How good a token is known to be. The greater is the stronger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(
@@ -185,19 +197,9 @@ impl ManifestEntry {
         let lamport =
             lamport.map(|time| LamportTime::new(time).ok_or(RowError::Field { field: "lamport" }));
         let (hash, root) = read_root(all)?;
-        const OWN: [&str; 8] = [
-            "lamport",
-            "lastProofRefreshAt",
-            "overrideAppliedAt",
-            "overrideApplied",
-            "overrideAppliedBy",
-            "splitParent",
-            "conflictingHeads",
-            "audit_promoted_from",
-        ];
-        let others = all
-            .iter()
-            .filter(|(name, _)| !OF_ROOT.contains(&name.as_str()) && !OWN.contains(&name.as_str()));
+        let others = all.iter().filter(|(name, _)| {
+            !OF_ROOT.contains(&name.as_str()) && !OF_LINE.contains(&name.as_str())
+        });
         Ok(Self {
             roots: BTreeMap::from([(hash.into(), root)]),
             lamport: lamport.transpose()?,

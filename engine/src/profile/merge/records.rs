@@ -30,6 +30,9 @@ pub struct Record {
     fields: BTreeMap<String, Field>,
 }
 
+/// A field that must be there, and what it must be.
+type Requirement = (&'static str, fn(&Value) -> bool);
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Audit,
@@ -77,7 +80,7 @@ impl Record {
     fn parse(text: &str, kind: Kind) -> Result<Self, RowError> {
         let all = parse_object(text)?;
         // What a rule leans on must be there, or a record read back would not be the one that was written.
-        let required: &[(&'static str, fn(&Value) -> bool)] = match kind {
+        let required: &[Requirement] = match kind {
             Kind::Audit => &[
                 ("auditStatus", Value::is_string),
                 ("reason", Value::is_string),

@@ -95,7 +95,7 @@ fn open_bytes(
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Place, ProfileId, Sealer, WalletSecret};
+    use super::super::{Fixed, Place, ProfileId, Sealer, WalletSecret};
     use super::*;
 
     #[test]
@@ -112,7 +112,7 @@ mod tests {
             place: Place::Row,
         };
         let sealed = Sealer::new(&key, 0)
-            .seal(&here, b"ten coins", |_| Ok(()))
+            .seal(&here, b"ten coins", &Fixed(0))
             .unwrap();
         let bytes = sealed.as_bytes();
         assert_eq!(open(&key, &here, bytes).unwrap().as_slice(), b"ten coins");
@@ -151,7 +151,7 @@ mod tests {
             place: Place::Row,
         };
         let sealed = Sealer::new(&key, 0)
-            .seal(&aad, b"value", |_| Ok(()))
+            .seal(&aad, b"value", &Fixed(0))
             .unwrap()
             .into_bytes();
         for at in 0..sealed.len() {

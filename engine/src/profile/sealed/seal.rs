@@ -7,6 +7,7 @@ use thiserror::Error;
 use super::aad::{Aad, KEY_BYTES_MAX};
 use super::derive::SealingKey;
 use super::{NONCE_LEN, OVERHEAD_BYTES};
+use crate::Entropy;
 
 /// Most values one key may seal: 2^32, the bound for random 96-bit nonces (NIST SP 800-38D, section 8.3). At that
 /// number two nonces are equal with a probability of 2^-33.
@@ -76,9 +77,9 @@ impl fmt::Debug for Sealed {
 struct FreshNonce([u8; NONCE_LEN]);
 
 impl FreshNonce {
-    fn draw(fill: impl FnOnce(&mut [u8]) -> std::io::Result<()>) -> Result<Self, SealError> {
+    fn draw(entropy: &dyn Entropy) -> Result<Self, SealError> {
         let mut bytes = [0; NONCE_LEN];
-        fill(&mut bytes).map_err(SealError::Entropy)?;
+        entropy.fill(&mut bytes).map_err(SealError::Entropy)?;
         Ok(Self(bytes))
     }
 }
@@ -113,16 +114,17 @@ impl Sealer {
         self.sealed >= SEALS_WARNING
     }
 
-    /// Seals a value for one place of one profile. `fill` is the source of randomness and is asked for 12 bytes.
+    /// Seals a value for one place of one profile. The source of randomness is asked for the 12 bytes of a nonce.
     ///
     /// ```
+    /// use uxf_engine::SystemEntropy;
     /// use uxf_engine::profile::sealed::{Aad, Place, ProfileId, Sealer, SealingKey, WalletSecret, open};
     ///
     /// let secret = WalletSecret::take(&mut [1; 32]);
     /// let (key, profile) = (SealingKey::derive(&secret), ProfileId::of(&secret).unwrap());
     /// let aad = Aad { profile: &profile, key: "addresses.tracked", place: Place::Row };
     /// let mut sealer = Sealer::new(&key, 0);
-    /// let sealed = sealer.seal(&aad, b"value", |nonce| Ok(nonce.fill(7))).unwrap();
+    /// let sealed = sealer.seal(&aad, b"value", &SystemEntropy).unwrap();
     /// assert_eq!(open(&key, &aad, sealed.as_bytes()).unwrap().as_slice(), b"value");
     /// assert_eq!(sealer.sealed(), 1);
     /// ```
@@ -133,7 +135,7 @@ impl Sealer {
         &mut self,
         aad: &Aad<'_>,
         value: &[u8],
-        fill: impl FnOnce(&mut [u8]) -> std::io::Result<()>,
+        entropy: &dyn Entropy,
     ) -> Result<Sealed, SealError> {
         if self.sealed >= SEALS_MAX {
             return Err(SealError::KeyWornOut {
@@ -146,7 +148,7 @@ impl Sealer {
                 limit: KEY_BYTES_MAX,
             });
         }
-        let nonce = FreshNonce::draw(fill)?;
+        let nonce = FreshNonce::draw(entropy)?;
         self.sealed += 1;
         let mut bytes = Vec::with_capacity(value.len().saturating_add(OVERHEAD_BYTES));
         bytes.extend_from_slice(&nonce.0);
@@ -159,13 +161,11 @@ impl Sealer {
         let tag = self
             .cipher
             .encrypt_inout_detached(nonce, &aad.to_bytes(), body.into());
-        match tag {
-            Ok(tag) => bytes.extend_from_slice(&tag),
-            Err(_) => {
-                zeroize::Zeroize::zeroize(&mut bytes);
-                return Err(too_long);
-            }
-        }
+        let Ok(tag) = tag else {
+            zeroize::Zeroize::zeroize(&mut bytes);
+            return Err(too_long);
+        };
+        bytes.extend_from_slice(&tag);
         Ok(Sealed(bytes))
     }
 }
@@ -180,8 +180,17 @@ impl fmt::Debug for Sealer {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Place, ProfileId, WalletSecret, open};
+    use super::super::{Fixed, Place, ProfileId, WalletSecret, open};
     use super::*;
+
+    #[derive(Debug)]
+    struct Dry;
+
+    impl Entropy for Dry {
+        fn fill(&self, _: &mut [u8]) -> std::io::Result<()> {
+            Err(std::io::Error::other("dry"))
+        }
+    }
 
     fn key() -> SealingKey {
         SealingKey::derive(&WalletSecret::take(&mut [9; 32]))
@@ -200,8 +209,8 @@ mod tests {
         let profile = ProfileId::from_bytes([2; 33]);
         let aad = aad(&profile, "k");
         let mut sealer = Sealer::new(&key(), 0);
-        let one = sealer.seal(&aad, b"", |nonce| Ok(nonce.fill(1))).unwrap();
-        let two = sealer.seal(&aad, b"", |nonce| Ok(nonce.fill(2))).unwrap();
+        let one = sealer.seal(&aad, b"", &Fixed(1)).unwrap();
+        let two = sealer.seal(&aad, b"", &Fixed(2)).unwrap();
         assert_ne!(one, two);
         assert_eq!(one.as_bytes().len(), OVERHEAD_BYTES);
         assert!(open(&key(), &aad, one.as_bytes()).unwrap().is_empty());
@@ -212,9 +221,7 @@ mod tests {
     fn a_failed_source_of_randomness_seals_nothing() {
         let profile = ProfileId::from_bytes([2; 33]);
         let mut sealer = Sealer::new(&key(), 0);
-        let failed = sealer.seal(&aad(&profile, "k"), b"v", |_| {
-            Err(std::io::Error::other("dry"))
-        });
+        let failed = sealer.seal(&aad(&profile, "k"), b"v", &Dry);
         assert!(matches!(failed, Err(SealError::Entropy(_))));
         assert_eq!(failed.unwrap_err().code(), "ENCRYPTION_FAILED");
     }
@@ -224,8 +231,8 @@ mod tests {
         let profile = ProfileId::from_bytes([2; 33]);
         let mut sealer = Sealer::new(&key(), SEALS_MAX - 1);
         assert!(sealer.is_near_bound());
-        assert!(sealer.seal(&aad(&profile, "k"), b"v", |_| Ok(())).is_ok());
-        let refused = sealer.seal(&aad(&profile, "k"), b"v", |_| Ok(()));
+        assert!(sealer.seal(&aad(&profile, "k"), b"v", &Fixed(0)).is_ok());
+        let refused = sealer.seal(&aad(&profile, "k"), b"v", &Fixed(0));
         assert!(matches!(
             refused,
             Err(SealError::KeyWornOut { sealed: SEALS_MAX })
@@ -238,7 +245,7 @@ mod tests {
         let profile = ProfileId::from_bytes([2; 33]);
         let mut sealer = Sealer::new(&key(), 0);
         let name = "k".repeat(KEY_BYTES_MAX + 1);
-        let refused = sealer.seal(&aad(&profile, &name), b"v", |_| Ok(()));
+        let refused = sealer.seal(&aad(&profile, &name), b"v", &Fixed(0));
         assert!(matches!(
             refused,
             Err(SealError::KeyTooLong {
