@@ -391,6 +391,33 @@ mod tests {
         ));
     }
 
+    #[test]
+    fn lengths_and_numbers_in_more_bytes_than_needed_are_refused() {
+        let bytes = sample();
+        let longer = |short: &[u8], long: &[u8]| {
+            let at = bytes
+                .windows(short.len())
+                .position(|window| window == short)
+                .unwrap();
+            [&bytes[..at], long, &bytes[at + short.len()..]].concat()
+        };
+        for changed in [
+            longer(b"payload\x47", b"payload\x58\x07"),
+            longer(b"payload\x47", b"payload\x59\x00\x07"),
+            longer(b"originated\x66", b"originated\x78\x06"),
+            longer(b"type\x6b", b"type\x7b\x00\x00\x00\x00\x00\x00\x00\x0b"),
+        ] {
+            assert!(matches!(
+                Envelope::decode(&changed),
+                Err(EnvelopeError::Malformed { .. })
+            ));
+        }
+        assert!(matches!(
+            Envelope::decode(b"\x58\x01x"),
+            Err(EnvelopeError::Malformed { .. })
+        ));
+    }
+
     proptest! {
         #[test]
         fn whatever_decodes_encodes_to_the_same_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..200), at in 0_usize..80, value: u8) {

@@ -30,9 +30,16 @@ pub struct SealingKey(SecretBytes);
 impl SealingKey {
     /// Derives the key: HKDF-SHA-256 of the secret, salt `sphere-profile-v1`, info `uxf-profile-encryption`, 32 bytes.
     pub fn derive(secret: &WalletSecret) -> Self {
+        Self::derive_of_any_length(secret.as_bytes())
+    }
+
+    /// The same derivation for an input of any length, which the reference does not check either.
+    ///
+    /// Only for reading what was sealed that way. A short input makes a weak key, and of an empty one everybody knows
+    /// the key; wiping the input is the caller's part.
+    pub fn derive_of_any_length(input: &[u8]) -> Self {
         let mut key = SecretBytes::zeroed();
-        let expanded =
-            Hkdf::<Sha256>::new(Some(SALT), secret.as_bytes()).expand(INFO, key.as_bytes_mut());
+        let expanded = Hkdf::<Sha256>::new(Some(SALT), input).expand(INFO, key.as_bytes_mut());
         // Only lengths beyond 255 times 32 bytes are refused.
         debug_assert!(expanded.is_ok());
         Self(key)

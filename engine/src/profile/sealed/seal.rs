@@ -53,9 +53,9 @@ impl SealError {
 
 /// A sealed value: nonce, ciphertext, tag.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Sealed(Vec<u8>);
+pub struct SealedValue(Vec<u8>);
 
-impl Sealed {
+impl SealedValue {
     /// The stored bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
@@ -67,9 +67,9 @@ impl Sealed {
     }
 }
 
-impl fmt::Debug for Sealed {
+impl fmt::Debug for SealedValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Sealed({} bytes)", self.0.len())
+        write!(f, "SealedValue({} bytes)", self.0.len())
     }
 }
 
@@ -136,7 +136,7 @@ impl Sealer {
         aad: &Aad<'_>,
         value: &[u8],
         entropy: &dyn Entropy,
-    ) -> Result<Sealed, SealError> {
+    ) -> Result<SealedValue, SealError> {
         if self.sealed >= SEALS_MAX {
             return Err(SealError::KeyWornOut {
                 sealed: self.sealed,
@@ -166,7 +166,7 @@ impl Sealer {
             return Err(too_long);
         };
         bytes.extend_from_slice(&tag);
-        Ok(Sealed(bytes))
+        Ok(SealedValue(bytes))
     }
 }
 
