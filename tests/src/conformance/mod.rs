@@ -1,4 +1,4 @@
-//! Runs every golden vector of a directory against the codec.
+//! Runs every golden vector of a directory against the codec and the rules of the profile.
 //!
 //! The directory is laid out like `tests/vectors`; files are found by listing, never by name, so vectors that are
 //! kept elsewhere run the same way. Fields that no check knows are noted as not covered instead of being passed
@@ -16,6 +16,7 @@ pub mod json;
 mod large;
 mod package_build;
 mod packages;
+mod profile;
 mod report;
 mod tokens;
 mod transfer;
@@ -27,8 +28,6 @@ use std::path::Path;
 pub use report::{Failure, Group, Report, Scope, Tally};
 use vectors::Vectors;
 
-/// Folders of vectors that this program has checks for.
-const COVERED: &[&str] = &["uxf"];
 /// The folders inside `uxf`, by which a directory is recognised as that folder itself.
 const UXF_FOLDERS: &[&str] = &[
     "tokens", "expect", "packages", "chains", "joins", "transfer", "invalid",
@@ -36,7 +35,7 @@ const UXF_FOLDERS: &[&str] = &[
 
 /// Runs every vector under a directory.
 ///
-/// The directory holds `uxf/` (and perhaps other folders), or is itself laid out like `uxf/`.
+/// The directory holds `uxf/`, `profile/` and perhaps other folders, or is itself laid out like one of the two.
 pub fn run(directory: &Path) -> Report {
     let mut report = Report::new();
     let is_uxf_itself = UXF_FOLDERS.iter().any(|name| directory.join(name).is_dir());
@@ -44,13 +43,18 @@ pub fn run(directory: &Path) -> Report {
         run_uxf(&mut report, directory);
         return report;
     }
+    if profile::is_laid_out(directory) {
+        profile::run(&mut report, directory);
+        return report;
+    }
     for folder in vectors::list(directory).iter().filter(|path| path.is_dir()) {
         let name = vectors::file_name(folder);
-        if COVERED.contains(&name.as_str()) {
-            run_uxf(&mut report, folder);
-        } else {
-            for file in vectors::walk(folder) {
-                if !vectors::is_readme(&file) {
+        match name.as_str() {
+            "uxf" => run_uxf(&mut report, folder),
+            "profile" => profile::run(&mut report, folder),
+            _ => {
+                let files = vectors::walk(folder);
+                for file in files.iter().filter(|file| !vectors::is_readme(file)) {
                     report.not_covered(file.display().to_string());
                 }
             }
