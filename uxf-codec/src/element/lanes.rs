@@ -108,8 +108,11 @@ pub(super) fn hash_each(inputs: &[&[u8]], hashes: &mut Vec<ElementHash>) {
 }
 
 fn in_lanes(inputs: &[&[u8]], hashes: &mut [ElementHash]) {
+    // The longest first, so that no long one is left for the end, when it would have the lanes for itself.
+    let mut order: Vec<(usize, &[u8])> = inputs.iter().copied().enumerate().collect();
+    order.sort_unstable_by_key(|(_, input)| core::cmp::Reverse(input.len()));
     let level = Level::new();
-    dispatch!(level, simd => run(simd, inputs, hashes));
+    dispatch!(level, simd => run(simd, &order, hashes));
 }
 
 /// Lanes of 256 bits beat one input after the other, unless the processor knows SHA-256 itself.
@@ -182,8 +185,8 @@ impl<'a> Lane<'a> {
     clippy::inline_always,
     reason = "only what is inlined is compiled for the vectors"
 )]
-fn run<S: Simd>(_: S, inputs: &[&[u8]], hashes: &mut [ElementHash]) {
-    let mut waiting = inputs.iter().enumerate();
+fn run<S: Simd>(_: S, inputs: &[(usize, &[u8])], hashes: &mut [ElementHash]) {
+    let mut waiting = inputs.iter();
     let mut lanes: [Option<Lane<'_>>; LANES] = [None; LANES];
     let mut state = [[0; LANES]; 8];
     loop {
@@ -193,7 +196,7 @@ fn run<S: Simd>(_: S, inputs: &[&[u8]], hashes: &mut [ElementHash]) {
             if slot.is_none()
                 && let Some((index, input)) = waiting.next()
             {
-                *slot = Some(Lane::new(index, input));
+                *slot = Some(Lane::new(*index, input));
                 set_lane(&mut state, lane, INITIAL);
             }
             if let Some(block) = slot.as_mut().and_then(Lane::next) {
