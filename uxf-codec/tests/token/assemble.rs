@@ -220,6 +220,68 @@ fn a_missing_element_and_a_damaged_one_are_told_apart() {
     }
 }
 
+/// A source that hashes each element when it is asked for it, one by one.
+struct Eager<'a>(&'a Elements);
+
+impl ElementSource for Eager<'_> {
+    type Bytes<'a>
+        = &'a [u8]
+    where
+        Self: 'a;
+
+    fn element(&self, hash: &ElementHash) -> Result<Option<&[u8]>, Error> {
+        let bytes = self.0.element(hash)?;
+        let found = bytes.map_or(*hash, ElementHash::of);
+        if found == *hash {
+            return Ok(bytes);
+        }
+        Err(Error::VerificationFailed {
+            at: format!("element {hash}"),
+            reason: format!("its bytes have the hash {found}"),
+        })
+    }
+}
+
+/// Says the same as one that hashes each element before it looks at it.
+fn assert_as_if_hashed_one_by_one(elements: &Elements, root: &ElementHash) {
+    let mut out = b"kept".to_vec();
+    let mut assembler = Assembler::new();
+    let found = assembler.assemble(elements, root, &AssembleOptions::default(), &mut out);
+    let mut expected = b"kept".to_vec();
+    let unchecked = AssembleOptions {
+        check_hashes: false,
+        ..AssembleOptions::default()
+    };
+    let eager = assembler.assemble(&Eager(elements), root, &unchecked, &mut expected);
+    assert_eq!(
+        found.map_err(|error| error.to_string()),
+        eager.map_err(|error| error.to_string())
+    );
+    assert_eq!(out, expected);
+}
+
+#[test]
+fn hashing_many_elements_at_once_shows_in_no_outcome() {
+    for (_, input, _) in vectors::tokens().into_iter().step_by(5) {
+        let mut elements = Elements::default();
+        let root = deconstruct(&input, &mut elements).unwrap().root;
+        assert_as_if_hashed_one_by_one(&elements, &root);
+        let hashes: Vec<ElementHash> = elements.0.keys().copied().collect();
+        for (at, hash) in hashes.iter().enumerate() {
+            let kept = elements.0.clone();
+            // Something is wrong with this one and with another, which may be met before it or after it.
+            let other = &hashes[(at * 7 + 3) % hashes.len()];
+            elements.0.insert(*hash, kept[other].clone());
+            assert_as_if_hashed_one_by_one(&elements, &root);
+            elements.0.insert(*other, b"no element".to_vec());
+            assert_as_if_hashed_one_by_one(&elements, &root);
+            elements.0.remove(other);
+            assert_as_if_hashed_one_by_one(&elements, &root);
+            elements.0 = kept;
+        }
+    }
+}
+
 #[test]
 fn an_element_in_a_role_of_another_type_is_refused_also_when_it_is_met_again() {
     let (_, input, _) = vectors::tokens()

@@ -124,6 +124,32 @@ fn name_tags_that_double_at_every_level_are_stopped_by_the_size() {
 }
 
 #[test]
+fn a_forged_root_that_names_a_token_without_end_is_not_followed_for_long() {
+    let mut elements = Elements::default();
+    let large = format!(r#""state":{{"predicate":"{}"}}"#, "a0".repeat(12_000));
+    let large = token("").replace(r#""state":{}"#, &large);
+    let named = deconstruct(large.as_bytes(), &mut elements).unwrap().root;
+    let mut forged = Element::decode(&elements.0[&named], MemoryForm::CANONICAL).unwrap();
+    let claimed = ElementHash::of(b"another");
+    for list in [vec![named; 300], vec![claimed; 2]] {
+        for (role, child) in &mut forged.children {
+            if role == "nametags" {
+                *child = Child::Many(list.clone());
+            }
+        }
+        elements.0.insert(claimed, forged.encode().unwrap());
+        let mut out = Vec::new();
+        let fault = Assembler::new()
+            .assemble(&elements, &claimed, &AssembleOptions::default(), &mut out)
+            .unwrap_err();
+        assert_eq!(fault.code(), ErrorCode::VerificationFailed);
+        assert!(fault.to_string().contains(&claimed.to_string()));
+        assert!(out.is_empty());
+        assert!(out.capacity() < 4 << 20, "{}", out.capacity());
+    }
+}
+
+#[test]
 fn a_number_in_a_path_has_a_limit_and_below_it_comes_back() {
     let largest = format!("0x{}", "f".repeat(2 * PATH_BYTES_MAX));
     let mut elements = Elements::default();

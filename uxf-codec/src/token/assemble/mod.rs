@@ -2,14 +2,16 @@
 
 mod fetch;
 mod fields;
+mod hash_check;
 mod options;
 mod proof;
 mod token;
 mod transaction;
 
-use self::fetch::{Fetch, Visited};
+use self::fetch::Fetch;
 pub(super) use self::fetch::{get, open};
 pub(super) use self::fields::{write_hex, write_raw};
+use self::hash_check::HashCheck;
 pub use self::options::{AssembleOptions, StateIndex};
 use crate::canonical::ChildView;
 use crate::element::{ElementHash, ElementSource, ElementType};
@@ -41,7 +43,7 @@ use crate::limits::{NAMETAG_DEPTH_MAX, PROOF_DEPTH_MAX};
 /// ```
 #[derive(Debug, Default)]
 pub struct Assembler {
-    visited: Visited,
+    check: HashCheck,
     digits: DigitBuffers,
 }
 
@@ -59,7 +61,13 @@ struct Run<'r, S> {
     out: &'r mut Vec<u8>,
     /// Length that `out` may grow to.
     len_max: usize,
+    /// Length of `out` when all elements met had been hashed.
+    settled_len: usize,
 }
+
+/// What is written for elements that are still to be hashed. Forged ones may name each other in circles, which no
+/// others can, and would otherwise be followed up to the largest token.
+const UNSETTLED_BYTES_MAX: usize = 1 << 20;
 
 impl Assembler {
     /// One with empty buffers.
@@ -69,9 +77,12 @@ impl Assembler {
 
     /// Appends the token with this root as compact JSON. When this fails, `out` is as it was.
     ///
+    /// Elements are hashed several at a time, all of them before this returns. Which error is told does not depend
+    /// on that: a wrong element comes before whatever is met after it, and of several the one met first is told.
+    ///
     /// # Errors
-    /// [`Error::MissingElement`]; [`Error::VerificationFailed`] for an element whose bytes have another hash, which
-    /// is tested when it is met first; [`Error::TypeMismatch`], which is tested every time;
+    /// [`Error::MissingElement`]; [`Error::VerificationFailed`] for an element whose bytes have another hash when
+    /// it is met first; [`Error::TypeMismatch`], which is tested every time;
     /// [`Error::StateIndexOutOfRange`] for a state the token does not have; [`Error::InvalidPackage`] for name-tags
     /// nested more than [`NAMETAG_DEPTH_MAX`] deep or a Merkle path without content; [`Error::LimitExceeded`] for
     /// JSON larger than [`AssembleOptions::bytes_max`]; [`Error::MalformedField`] and [`Error::MalformedCbor`] for
@@ -113,18 +124,21 @@ impl Assembler {
         write: impl FnOnce(&mut Run<'_, S>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let start = out.len();
-        self.visited.clear();
+        self.check.clear();
         let mut run = Run {
             fetch: Fetch {
                 source,
                 instances: options.instances,
-                visited: options.check_hashes.then_some(&mut self.visited),
+                check: options.check_hashes.then_some(&mut self.check),
             },
             digits: &mut self.digits,
             out,
             len_max: start.saturating_add(options.bytes_max),
+            settled_len: start,
         };
         let written = write(&mut run);
+        // What elements say counts for nothing until they have been hashed, and neither does how reading them ended.
+        let written = run.fetch.settle().and(written);
         if written.is_err() {
             out.truncate(start);
         }

@@ -4,7 +4,7 @@ use super::fetch::open;
 use super::fields::{
     Object, children, content, no_child, one, one_or_null, write_coins, write_raw,
 };
-use super::{Run, StateIndex};
+use super::{Run, StateIndex, UNSETTLED_BYTES_MAX};
 use crate::canonical::{ChildList, ChildView, RawValue};
 use crate::element::{ElementHash, ElementSource, ElementType};
 use crate::error::Error;
@@ -84,7 +84,11 @@ impl<S: ElementSource> Run<'_, S> {
         Ok(())
     }
 
-    fn check_len(&self) -> Result<(), Error> {
+    fn check_len(&mut self) -> Result<(), Error> {
+        if self.out.len() - self.settled_len > UNSETTLED_BYTES_MAX {
+            self.settled_len = self.out.len();
+            self.fetch.settle()?;
+        }
         if self.out.len() <= self.len_max {
             return Ok(());
         }
