@@ -105,6 +105,7 @@ impl Engine {
         let mut recovered = recover(&db, &options)?;
         let locator = recovered.take_locator();
         let queue = options.queue_length;
+        let (alive, writer_end) = bounded(0);
         let shared = Arc::new(Shared::new(
             db,
             recovered.header,
@@ -112,12 +113,16 @@ impl Engine {
             &recovered.state,
             options,
             path,
+            writer_end,
         ));
         let (commands, receiver) = bounded(queue);
         let writer = Writer::new(Arc::clone(&shared), recovered);
         let writer = std::thread::Builder::new()
             .name("uxf-writer".to_owned())
-            .spawn(move || writer.run(&receiver))
+            .spawn(move || {
+                let _alive = alive;
+                writer.run(&receiver);
+            })
             .map_err(|source| Error::Io {
                 during: "starting the writer thread",
                 source,
@@ -231,7 +236,7 @@ impl Engine {
             .commands
             .send(command(reply))
             .map_err(|_| shared.gone())?;
-        answer.recv().unwrap_or_else(|_| Err(shared.gone()))
+        shared.wait(&answer)
     }
 
     pub(crate) fn submit(&self, batch: BatchData, durability: Durability) -> Result<Ticket, Error> {
@@ -281,7 +286,8 @@ impl Drop for Inner {
     fn drop(&mut self) {
         let (reply, answer) = bounded(1);
         if self.commands.send(Command::Stop(reply)).is_ok()
-            && let Ok(Err(error)) = answer.recv()
+            && let Err(error) = self.shared.wait(&answer)
+            && !matches!(error, Error::Closed)
         {
             tracing::error!(%error, "the store could not be flushed when it was closed");
         }
@@ -331,6 +337,7 @@ impl ReadOnlyEngine {
                 &state,
                 options,
                 Some(path),
+                bounded(0).1,
             )),
         })
     }

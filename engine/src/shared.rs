@@ -1,7 +1,9 @@
+use core::convert::Infallible;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
+use crossbeam_channel::{Receiver, select};
 use uxf_codec::ElementHash;
 
 use crate::elements::fingerprint::{Fingerprint, Fingerprinter};
@@ -30,6 +32,8 @@ pub(crate) struct Shared {
     /// Never ahead of the writer: what is put after reading it gets this number or a higher one.
     next_seq: AtomicU64,
     poisoned: AtomicBool,
+    /// Disconnected when the writer has ended, or if there never was one.
+    writer_end: Receiver<Infallible>,
 }
 
 impl Shared {
@@ -40,6 +44,7 @@ impl Shared {
         state: &State,
         options: EngineOptions,
         path: Option<PathBuf>,
+        writer_end: Receiver<Infallible>,
     ) -> Self {
         Self {
             db,
@@ -53,6 +58,7 @@ impl Shared {
             state: Mutex::new(*state),
             next_seq: AtomicU64::new(state.next_seq),
             poisoned: AtomicBool::new(false),
+            writer_end,
         }
     }
 
@@ -98,6 +104,20 @@ impl Shared {
 
     pub(crate) fn is_poisoned(&self) -> bool {
         self.poisoned.load(Ordering::Acquire)
+    }
+
+    /// Waits for the writer's answer to a request. A request that it got and did not look at before it ended stays in
+    /// the channel unanswered, so its end is waited for as well.
+    pub(crate) fn wait<T>(&self, answer: &Receiver<Result<T, Error>>) -> Result<T, Error> {
+        let answered = select! {
+            recv(answer) -> answer => answer.ok(),
+            recv(self.writer_end) -> _ => answer.try_recv().ok(),
+        };
+        answered.unwrap_or_else(|| {
+            // Dropped unanswered: the writer is unwinding, and has said why at its end.
+            let _ended = self.writer_end.recv();
+            Err(self.gone())
+        })
     }
 
     /// What a caller is told whose request nobody answers any more.

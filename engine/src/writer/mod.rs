@@ -67,9 +67,7 @@ impl Ticket {
     /// # Errors
     /// Those of [`WriteBatch::commit`](crate::WriteBatch::commit).
     pub fn wait(self) -> Result<CommitOutcome, Error> {
-        self.reply
-            .recv()
-            .unwrap_or_else(|_| Err(self.shared.gone()))
+        self.shared.wait(&self.reply)
     }
 }
 

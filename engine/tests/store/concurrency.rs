@@ -1,9 +1,10 @@
 //! Readers, writers and the sweep at the same time.
 
+use core::time::Duration;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use uxf_codec::ElementHash;
-use uxf_engine::{Durability, Engine, EngineOptions};
+use uxf_engine::{Durability, Engine, EngineOptions, Error};
 
 use crate::basics::parent;
 
@@ -123,4 +124,34 @@ fn many_writers_commit_in_groups_and_a_bad_batch_spoils_no_other() {
         (metrics.batches_total, metrics.batches_refused_total),
         (320, 80)
     );
+}
+
+#[test]
+fn closing_leaves_no_writer_waiting_for_an_answer() {
+    for _ in 0..200 {
+        let engine = Engine::in_memory(EngineOptions::new().queue_length(4)).unwrap();
+        let (done, ended) = std::sync::mpsc::channel();
+        for thread in 0_u32..4 {
+            let (engine, done) = (engine.clone(), done.clone());
+            std::thread::spawn(move || {
+                for number in 0_u32.. {
+                    let mut batch = engine.begin().durability(Durability::Buffered);
+                    batch
+                        .put_opaque(&[thread.to_le_bytes(), number.to_le_bytes()].concat())
+                        .unwrap();
+                    match batch.commit() {
+                        Ok(_) => {}
+                        Err(error) => return done.send(error).unwrap(),
+                    }
+                }
+            });
+        }
+        engine.close().unwrap();
+        for _ in 0..4 {
+            let error = ended
+                .recv_timeout(Duration::from_secs(60))
+                .expect("a writer waits for ever");
+            assert!(matches!(error, Error::Closed), "{error}");
+        }
+    }
 }

@@ -1,9 +1,12 @@
 //! Failing disks: a typed error, a poisoned handle, and every acknowledged commit there after reopening.
 
+use core::time::Duration;
 use std::io::ErrorKind;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use uxf_codec::ElementHash;
-use uxf_engine::{Engine, EngineOptions, Error};
+use uxf_engine::{Clock, Durability, Engine, EngineOptions, Error};
 use uxf_testkit::disk::{DiskCall, Fault, FaultyDisk, MemoryDisk};
 
 fn small() -> EngineOptions {
@@ -89,4 +92,37 @@ fn a_failing_call_poisons_the_store_and_reopening_finds_every_acknowledged_commi
         let failures = (0..40).filter(|after| fail_at(call, *after)).count();
         assert!(failures > 0, "{call:?} never failed");
     }
+}
+
+/// A clock that panics once it is told to: the only code of a caller that runs on the writer's thread.
+#[derive(Debug, Default)]
+struct FaultyClock(AtomicBool);
+
+impl Clock for FaultyClock {
+    fn monotonic(&self) -> Duration {
+        assert!(!self.0.load(Ordering::SeqCst), "the clock is broken");
+        Duration::ZERO
+    }
+}
+
+#[test]
+fn a_panic_of_the_writer_poisons_the_store_and_leaves_nobody_waiting() {
+    let clock = Arc::new(FaultyClock::default());
+    let options = EngineOptions::new().clock(Arc::clone(&clock) as Arc<dyn Clock>);
+    let engine = Engine::in_memory(options).unwrap();
+    let mut batch = engine.begin();
+    let kept = batch.put_opaque(b"kept").unwrap();
+    batch.pin(&kept).unwrap();
+    batch.commit().unwrap();
+
+    clock.0.store(true, Ordering::SeqCst);
+    let mut batch = engine.begin().durability(Durability::Buffered);
+    batch.put_opaque(b"more").unwrap();
+    assert!(matches!(batch.commit(), Err(Error::Poisoned)));
+    let mut batch = engine.begin();
+    batch.put_opaque(b"still more").unwrap();
+    assert!(matches!(batch.commit(), Err(Error::Poisoned)));
+    assert!(matches!(engine.flush(), Err(Error::Poisoned)));
+    clock.0.store(false, Ordering::SeqCst);
+    assert!(engine.snapshot().unwrap().contains(&kept).unwrap());
 }
