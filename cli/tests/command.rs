@@ -9,6 +9,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 use tempfile::TempDir;
+use uxf_engine::{Engine, EngineOptions};
 
 struct Place(TempDir);
 
@@ -213,4 +214,15 @@ fn a_backup_is_a_store_like_the_first() {
     copy.expect(0, &["verify"]);
     let (_, complaints) = place.expect(1, &["backup", to.to_str().unwrap()]);
     assert!(complaints.contains("store"), "{complaints}");
+}
+
+#[test]
+fn a_store_that_another_process_has_open_is_left_alone() {
+    let place = Place::new();
+    let engine = Engine::open(place.path("store"), EngineOptions::new()).unwrap();
+    let (_, complaint) = place.expect(1, &["import", &sample("genuine-tokens.json")]);
+    assert!(complaint.contains("is in use"), "{complaint}");
+    assert_eq!(engine.stats().unwrap().elements, 0);
+    drop(engine);
+    place.expect(0, &["import", &sample("genuine-tokens.json")]);
 }

@@ -27,7 +27,7 @@ const COMMIT_ROWS: usize = 65_536;
 
 impl Engine {
     /// Copies the store as it is now into a new store in another directory, while reading and writing go on. The copy
-    /// is durable, and its rows were counted, before it appears under its name. It has the same
+    /// is durable, and was read again and compared row by row, before it appears under its name. It has the same
     /// [`store_id`](Self::store_id): it is this store at an earlier time.
     ///
     /// Space that is reclaimed meanwhile is not used again before the copy is done. A copy that was cut short leaves
@@ -137,7 +137,7 @@ fn make_durable(db: &redb::Database) -> Result<(), Error> {
     txn.commit().during("finishing the backup")
 }
 
-/// Compares the number of rows of each table and gives the totals of the copy.
+/// Compares every row of each table and gives the totals of the copy.
 fn verify(from: &ReadTransaction, to: &redb::Database) -> Result<BackupOutcome, Error> {
     let to = to.begin_read().during("reading the backup")?;
     same_rows(from, &to, "meta-1", META)?;
@@ -160,17 +160,79 @@ fn same_rows<K: Key + 'static, V: Value + 'static>(
     table: &'static str,
     definition: TableDefinition<'_, K, V>,
 ) -> Result<(), Error> {
-    let rows = |txn: &ReadTransaction| {
-        let table = txn.open_table(definition).during("counting the backup")?;
-        table.len().during("counting the backup")
-    };
-    let (expected, found) = (rows(from)?, rows(to)?);
-    if expected == found {
+    let during = "comparing the backup";
+    let expected = from.open_table(definition).during(during)?;
+    let found = to.open_table(definition).during(during)?;
+    let mut copies = found.iter().during(during)?;
+    let mut same = 0;
+    for row in expected.iter().during(during)? {
+        let (key, value) = row.during(during)?;
+        let Some(copy) = copies.next() else { break };
+        let (copied_key, copied_value) = copy.during(during)?;
+        let same_key =
+            K::as_bytes(&key.value()).as_ref() == K::as_bytes(&copied_key.value()).as_ref();
+        let same_value =
+            V::as_bytes(&value.value()).as_ref() == V::as_bytes(&copied_value.value()).as_ref();
+        if !(same_key && same_value) {
+            break;
+        }
+        same += 1;
+    }
+    let (rows, copied) = (expected.len().during(during)?, found.len().during(during)?);
+    if (same, copied) == (rows, rows) {
         return Ok(());
     }
     Err(Error::BackupDiffers {
         table,
-        expected,
-        found,
+        expected: rows,
+        found: copied,
+        same,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Rows<'a> = &'a [(u64, &'a [u8])];
+
+    fn database(rows: Rows<'_>) -> redb::Database {
+        let db = redb::Database::builder()
+            .create_with_backend(redb::backends::InMemoryBackend::new())
+            .unwrap();
+        let txn = db.begin_write().unwrap();
+        {
+            let mut table = txn.open_table(BLOCKS).unwrap();
+            for (seq, row) in rows {
+                table.insert(seq, row).unwrap();
+            }
+        }
+        txn.commit().unwrap();
+        db
+    }
+
+    #[test]
+    fn a_copy_with_a_row_missing_added_or_changed_is_no_backup() {
+        let original: Rows<'_> = &[(1, b"one"), (2, b"two")];
+        let compare = |rows: Rows<'_>| {
+            let (from, to) = (database(original), database(rows));
+            let (from, to) = (from.begin_read().unwrap(), to.begin_read().unwrap());
+            same_rows(&from, &to, "blocks-1", BLOCKS)
+        };
+        assert!(compare(original).is_ok());
+        let differing: [(Rows<'_>, u64); 4] = [
+            (&[(1, b"one")], 1),
+            (&[(1, b"one"), (2, b"two"), (3, b"three")], 2),
+            (&[(1, b"one"), (2, b"twO")], 1),
+            (&[(1, b"one"), (4, b"two")], 1),
+        ];
+        for (rows, expected_same) in differing {
+            let error = compare(rows).unwrap_err();
+            assert_eq!(error.code(), "BACKUP_DIFFERS");
+            assert!(
+                matches!(error, Error::BackupDiffers { expected: 2, same, .. } if same == expected_same),
+                "{error:?}"
+            );
+        }
+    }
 }

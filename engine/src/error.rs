@@ -108,7 +108,8 @@ pub enum Error {
     },
     /// A backup does not hold what the store held; it was not put in place.
     #[error(
-        "the backup has {found} rows in {table}, the store {expected}; nothing was put in place"
+        "{table} has {expected} rows in the store and {found} in the backup, of which the first {same} are the same; \
+         nothing was put in place"
     )]
     BackupDiffers {
         /// The table.
@@ -117,6 +118,8 @@ pub enum Error {
         expected: u64,
         /// Rows of the backup.
         found: u64,
+        /// Rows from the first on that are the same in both.
+        same: u64,
     },
     /// An earlier commit failed; whether it reached the disk is unknown. Reads go on, writes need the store reopened.
     #[error("an earlier commit failed, reopen the store to write again")]

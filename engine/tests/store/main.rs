@@ -10,6 +10,7 @@ mod basics;
 mod concurrency;
 mod exchange;
 mod faults;
+mod index;
 mod instances;
 mod integrity;
 mod model;
