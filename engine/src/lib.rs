@@ -2,6 +2,7 @@
 
 mod backup;
 mod batch;
+mod cbor;
 mod clock;
 mod compact;
 mod elements;
@@ -13,6 +14,7 @@ mod integrity;
 mod inventory;
 mod metrics;
 mod new_file;
+pub mod oplog;
 mod options;
 pub mod profile;
 mod recovery;

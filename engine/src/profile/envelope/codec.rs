@@ -2,6 +2,7 @@ use thiserror::Error;
 
 use super::kind::EntryKind;
 use super::origin::{Origin, OriginError};
+use crate::cbor::{BYTES, Cursor, Malformed, TEXT, head, text};
 
 /// Largest payload in bytes: 128 KiB. What is larger becomes a block of its own.
 pub const PAYLOAD_BYTES_MAX: usize = 131_072;
@@ -11,10 +12,6 @@ pub const ENVELOPE_BYTES_MAX: usize = 262_144;
 pub const TIME_MIN_MS: u64 = 1_577_836_800_000;
 /// Latest time, 2^53-1: what the reference can hold.
 const TIME_MAX_MS: u64 = (1 << 53) - 1;
-
-/// Major type of a byte string, and of text.
-const BYTES: u8 = 0x40;
-const TEXT: u8 = 0x60;
 
 /// An entry that cannot be trusted to mean anything. Fails closed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -53,6 +50,12 @@ pub enum EnvelopeError {
     /// A row of the time before envelopes, where only an envelope will do.
     #[error("a row without an envelope is not accepted from a peer")]
     Legacy,
+}
+
+impl From<Malformed> for EnvelopeError {
+    fn from(Malformed { offset, expected }: Malformed) -> Self {
+        Self::Malformed { offset, expected }
+    }
 }
 
 impl EnvelopeError {
@@ -195,10 +198,7 @@ impl<'a> Envelope<'a> {
                 limit: ENVELOPE_BYTES_MAX,
             });
         }
-        let mut cursor = Cursor {
-            rest: bytes,
-            len: bytes.len(),
-        };
+        let mut cursor = Cursor::new(bytes);
         if bytes.first().is_some_and(|first| first & 0xe0 == BYTES) {
             let payload = cursor.string(BYTES, "a byte string")?;
             cursor.end()?;
@@ -222,108 +222,6 @@ impl<'a> Envelope<'a> {
             .and_then(Origin::parse)
             .map_err(|_| EnvelopeError::UnknownOrigin)?;
         Self::checked(kind, origin, time_ms, payload).map(Stored::Entry)
-    }
-}
-
-fn text(out: &mut Vec<u8>, text: &str) {
-    head(out, TEXT, text.len() as u64);
-    out.extend_from_slice(text.as_bytes());
-}
-
-/// The shortest head of a CBOR item.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "each arm has checked that the argument fits"
-)]
-fn head(out: &mut Vec<u8>, major: u8, argument: u64) {
-    match argument {
-        0..=23 => out.push(major | argument as u8),
-        24..=0xff => out.extend_from_slice(&[major | 0x18, argument as u8]),
-        0x100..=0xffff => {
-            out.push(major | 0x19);
-            out.extend_from_slice(&(argument as u16).to_be_bytes());
-        }
-        0x1_0000..=0xffff_ffff => {
-            out.push(major | 0x1a);
-            out.extend_from_slice(&(argument as u32).to_be_bytes());
-        }
-        _ => {
-            out.push(major | 0x1b);
-            out.extend_from_slice(&argument.to_be_bytes());
-        }
-    }
-}
-
-/// What is left of an envelope to read.
-struct Cursor<'a> {
-    rest: &'a [u8],
-    len: usize,
-}
-
-impl<'a> Cursor<'a> {
-    fn malformed(&self, expected: &'static str) -> EnvelopeError {
-        EnvelopeError::Malformed {
-            offset: self.len - self.rest.len(),
-            expected,
-        }
-    }
-
-    fn literal(&mut self, wanted: &[u8], name: &'static str) -> Result<(), EnvelopeError> {
-        self.rest = self
-            .rest
-            .strip_prefix(wanted)
-            .ok_or_else(|| self.malformed(name))?;
-        Ok(())
-    }
-
-    /// The argument of a head of the given major type, refused if it is longer than need be or indefinite.
-    fn head(&mut self, major: u8, name: &'static str) -> Result<u64, EnvelopeError> {
-        let malformed = self.malformed(name);
-        let (&first, rest) = self.rest.split_first().ok_or_else(|| malformed.clone())?;
-        if first & 0xe0 != major {
-            return Err(malformed);
-        }
-        let info = first & 0x1f;
-        let (width, smallest) = match info {
-            0..=23 => {
-                self.rest = rest;
-                return Ok(u64::from(info));
-            }
-            24 => (1, 24),
-            25 => (2, 0x100),
-            26 => (4, 0x1_0000),
-            27 => (8, 0x1_0000_0000),
-            _ => return Err(malformed),
-        };
-        let (argument, rest) = rest
-            .split_at_checked(width)
-            .ok_or_else(|| malformed.clone())?;
-        let argument = argument
-            .iter()
-            .fold(0, |sum, byte| sum << 8 | u64::from(*byte));
-        if argument < smallest {
-            return Err(malformed);
-        }
-        self.rest = rest;
-        Ok(argument)
-    }
-
-    fn string(&mut self, major: u8, name: &'static str) -> Result<&'a [u8], EnvelopeError> {
-        let len = self.head(major, name)?;
-        let taken = usize::try_from(len)
-            .ok()
-            .and_then(|len| self.rest.split_at_checked(len));
-        let (string, rest) = taken.ok_or_else(|| self.malformed("the whole of a string"))?;
-        self.rest = rest;
-        Ok(string)
-    }
-
-    fn end(&self) -> Result<(), EnvelopeError> {
-        if self.rest.is_empty() {
-            Ok(())
-        } else {
-            Err(self.malformed("the end"))
-        }
     }
 }
 

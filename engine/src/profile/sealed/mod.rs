@@ -23,6 +23,7 @@ pub use aad::{Aad, KEY_BYTES_MAX, Place};
 pub use derive::{ProfileId, ProfileKeyError, SealingKey};
 pub use open::{OpenError, open, open_reference, open_reference_with};
 pub use seal::{SEALS_MAX, SEALS_WARNING, SealError, SealedValue, Sealer};
+pub(crate) use secret::SecretBytes;
 pub use secret::WalletSecret;
 pub use value_ref::{
     FETCH_BYTES_MAX, FETCH_SLACK_BYTES, INLINE_BYTES_MAX, ValueRef, ValueRefError,

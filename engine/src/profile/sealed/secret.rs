@@ -4,23 +4,23 @@ use subtle::ConstantTimeEq as _;
 use zeroize::Zeroize as _;
 
 /// Thirty-two secret bytes in one heap allocation, so that moving the value leaves no copy behind.
-pub(super) struct SecretBytes(Box<[u8; 32]>);
+pub(crate) struct SecretBytes(Box<[u8; 32]>);
 
 impl SecretBytes {
     /// Bytes to be filled in place.
-    pub(super) fn zeroed() -> Self {
+    pub(crate) fn zeroed() -> Self {
         Self(Box::new([0; 32]))
     }
 
-    pub(super) fn as_bytes(&self) -> &[u8; 32] {
+    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    pub(super) fn as_bytes_mut(&mut self) -> &mut [u8; 32] {
+    pub(crate) fn as_bytes_mut(&mut self) -> &mut [u8; 32] {
         &mut self.0
     }
 
-    pub(super) fn same(&self, other: &Self) -> bool {
+    pub(crate) fn same(&self, other: &Self) -> bool {
         self.0.ct_eq(other.0.as_ref()).into()
     }
 }
@@ -54,7 +54,7 @@ impl WalletSecret {
         Self(secret)
     }
 
-    pub(super) fn as_bytes(&self) -> &[u8; 32] {
+    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
         self.0.as_bytes()
     }
 }
