@@ -39,13 +39,31 @@ impl<'a> VerifiedElement<'a> {
     /// # Errors
     /// [`Error::VerificationFailed`] if they have another; those of [`ElementView::parse`].
     pub fn expect(bytes: &'a [u8], hash: ElementHash) -> Result<Self, Error> {
-        let element = Self::read(bytes)?;
-        if element.hash == hash {
-            return Ok(element);
+        Self::read(bytes)?.claimed(hash)
+    }
+
+    /// The same for bytes that have been hashed already and have the hash `found`.
+    pub(crate) fn expect_found(
+        bytes: &'a [u8],
+        hash: ElementHash,
+        found: ElementHash,
+    ) -> Result<Self, Error> {
+        let view = ElementView::parse(bytes)?;
+        Self {
+            hash: found,
+            view,
+            bytes,
+        }
+        .claimed(hash)
+    }
+
+    fn claimed(self, hash: ElementHash) -> Result<Self, Error> {
+        if self.hash == hash {
+            return Ok(self);
         }
         Err(Error::VerificationFailed {
             at: format!("element {hash}"),
-            reason: format!("its bytes have the hash {}", element.hash),
+            reason: format!("its bytes have the hash {}", self.hash),
         })
     }
 

@@ -5,7 +5,7 @@ use uxf_codec::{Element, ElementHash, ElementType, Error, ErrorCode, Header};
 use crate::support::read;
 
 /// A predicate with some bytes, which nothing links to.
-fn predicate(raw: &[u8]) -> Vec<u8> {
+pub(crate) fn predicate(raw: &[u8]) -> Vec<u8> {
     let content = vec![(
         "raw".to_owned(),
         uxf_codec::canonical::Value::Text(const_hex::encode(raw)),

@@ -8,6 +8,7 @@
 )]
 
 mod archives;
+mod hashes_ahead;
 mod invalid;
 mod limits;
 mod mutations;

@@ -142,6 +142,26 @@ impl<I: Input> Framing<I> {
         }))
     }
 
+    /// The current block and those behind it as far as they have been read, with where their sections begin. It ends
+    /// in front of the first that is odd or not whole, and knows no caps.
+    pub(super) fn blocks_ahead(&self) -> impl Iterator<Item = (u64, &[u8])> {
+        let ready = self.input.ready();
+        let left = usize::try_from(self.left()).unwrap_or(usize::MAX);
+        let mut rest = ready.get(..left).unwrap_or(ready);
+        let mut offset = self.offset;
+        core::iter::from_fn(move || {
+            let (section_len, head_len) = read_varint(rest)?;
+            let whole = usize::try_from(section_len).ok()?.checked_add(head_len)?;
+            let (section, behind) = rest.split_at_checked(whole)?;
+            let section = section.get(head_len..)?;
+            let bytes = section.get(CidShape::read(section).ok()?.len..)?;
+            let block = (offset, bytes);
+            rest = behind;
+            offset = offset.saturating_add(whole as u64);
+            Some(block)
+        })
+    }
+
     /// Length of the next section and of its varint; `None` at the end.
     fn section_head(&mut self) -> Result<Option<(u64, usize)>, Error> {
         let head = self.look(VARINT_BYTES_MAX)?;
@@ -239,11 +259,14 @@ impl<I: Input> Framing<I> {
 
     /// The next bytes, not beyond the end of the CARv1.
     fn look(&mut self, wanted: usize) -> Result<&[u8], Error> {
-        let left = self
-            .end
-            .map_or(u64::MAX, |end| end.saturating_sub(self.offset));
-        self.input
-            .peek(wanted.min(usize::try_from(left).unwrap_or(usize::MAX)))
+        let left = usize::try_from(self.left()).unwrap_or(usize::MAX);
+        self.input.peek(wanted.min(left))
+    }
+
+    /// Bytes up to the end of the CARv1, if that is known.
+    fn left(&self) -> u64 {
+        self.end
+            .map_or(u64::MAX, |end| end.saturating_sub(self.offset))
     }
 
     fn take(&mut self, len: usize) {

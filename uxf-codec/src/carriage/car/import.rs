@@ -2,6 +2,7 @@ use std::io::Read;
 
 use cid::Cid;
 
+use super::ahead::HashesAhead;
 use super::bundle::{check_roots, decode_envelope, decode_manifest, oversized};
 use super::cid::check_block_hash;
 use super::framing::{Framing, block_too_large, too_many_blocks};
@@ -99,6 +100,7 @@ fn within_cap(bytes: &[u8]) -> Result<&[u8], Error> {
 /// A repeated envelope or manifest is passed over unread, as in the reference.
 fn read_elements(car: &[u8], skip: [&Cid; 2]) -> Result<Elements, Error> {
     let mut framing = Framing::unlimited(car)?;
+    let mut hashes = HashesAhead::default();
     let mut elements = Elements::default();
     let mut blocks = 0;
     while framing.advance()? {
@@ -115,7 +117,10 @@ fn read_elements(car: &[u8], skip: [&Cid; 2]) -> Result<Elements, Error> {
         if skip.iter().any(|cid| section.cid.is(cid)) {
             continue;
         }
-        elements.insert(&verify_element(section.cid, section.bytes)?);
+        let hash = hashes.of_current(&mut framing)?;
+        if let (Some(hash), Some(section)) = (hash, framing.current()?) {
+            elements.insert(&verify_element(section.cid, section.bytes, hash)?);
+        }
     }
     Ok(elements)
 }

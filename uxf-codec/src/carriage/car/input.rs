@@ -9,6 +9,9 @@ pub(super) trait Input {
 
     /// Takes bytes that have been looked at.
     fn consume(&mut self, len: usize);
+
+    /// What has been read and not taken, without reading more.
+    fn ready(&self) -> &[u8];
 }
 
 impl Input for &[u8] {
@@ -18,6 +21,10 @@ impl Input for &[u8] {
 
     fn consume(&mut self, len: usize) {
         *self = self.get(len..).unwrap_or_default();
+    }
+
+    fn ready(&self) -> &[u8] {
+        self
     }
 }
 
@@ -65,6 +72,10 @@ impl<R: Read> Input for Buffered<R> {
 
     fn consume(&mut self, len: usize) {
         self.start = self.end.min(self.start.saturating_add(len));
+    }
+
+    fn ready(&self) -> &[u8] {
+        self.buffer.get(self.start..self.end).unwrap_or_default()
     }
 }
 

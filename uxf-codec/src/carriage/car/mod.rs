@@ -7,6 +7,7 @@
 //! * `Package::to_car` and `Package::from_car` do it for a package in memory, with the reference's exact order of
 //!   blocks and of checks.
 
+mod ahead;
 mod bundle;
 mod cid;
 mod export;

@@ -2,15 +2,17 @@ use std::io::Read;
 
 use cid::Cid;
 
+use super::ahead::HashesAhead;
 use super::bundle::{decode_envelope, decode_manifest};
 use super::cid::{BlockCid, check_block_hash};
 use super::limits::CarLimits;
 use super::reader::{CarBlock, CarReader};
 use crate::canonical::{ElementView, VerifiedElement};
+use crate::element::ElementHash;
 use crate::error::Error;
 use crate::package::{Envelope, Manifest};
 
-/// Reads the archive of a package from a stream, holding one block at a time.
+/// Reads the archive of a package from a stream, holding one block and a buffer at a time.
 ///
 /// Elements come verified, in the order of the file; envelope and manifest are kept aside until the end. Where an
 /// archive has several faults the one told is the first met, which need not be the one that
@@ -32,6 +34,7 @@ use crate::package::{Envelope, Manifest};
 #[derive(Debug)]
 pub struct PackageReader<R> {
     car: CarReader<R>,
+    hashes: HashesAhead,
     root: Cid,
     envelope: Option<Envelope>,
     manifest_cid: Option<Cid>,
@@ -56,6 +59,7 @@ impl<R: Read> PackageReader<R> {
         let root = single_root(car.roots())?;
         Ok(Self {
             car,
+            hashes: HashesAhead::default(),
             root,
             envelope: None,
             manifest_cid: None,
@@ -96,9 +100,10 @@ impl<R: Read> PackageReader<R> {
                 break;
             }
         }
-        match self.car.current()? {
-            Some(block) => verify_element(block.cid, block.bytes).map(Some),
-            None => Ok(None),
+        let hash = self.car.current_hash(&mut self.hashes)?;
+        match (self.car.current()?, hash) {
+            (Some(block), Some(hash)) => verify_element(block.cid, block.bytes, hash).map(Some),
+            _ => Ok(None),
         }
     }
 
@@ -162,11 +167,13 @@ impl<R: Read> PackageReader<R> {
     }
 }
 
+/// An element, if its bytes, which have the hash `found`, are what the CID says.
 pub(super) fn verify_element<'a>(
     cid: BlockCid<'a>,
     bytes: &'a [u8],
+    found: ElementHash,
 ) -> Result<VerifiedElement<'a>, Error> {
-    VerifiedElement::expect(bytes, cid.element_hash()?)
+    VerifiedElement::expect_found(bytes, cid.element_hash()?, found)
 }
 
 fn read_manifest(bytes: &[u8], cid: &Cid) -> Result<Manifest, Error> {

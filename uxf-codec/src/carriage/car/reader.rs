@@ -2,10 +2,12 @@ use std::io::Read;
 
 use cid::Cid;
 
+use super::ahead::HashesAhead;
 use super::cid::BlockCid;
 use super::framing::Framing;
 use super::input::Buffered;
 use super::limits::CarLimits;
+use crate::element::ElementHash;
 use crate::error::Error;
 
 /// Reads an archive block by block from a stream, knowing framing and caps only.
@@ -77,6 +79,14 @@ impl<R: Read> CarReader<R> {
 
     pub(super) fn advance(&mut self) -> Result<bool, Error> {
         self.framing.advance()
+    }
+
+    /// The hash of the block that [`Self::advance`] went to.
+    pub(super) fn current_hash(
+        &mut self,
+        hashes: &mut HashesAhead,
+    ) -> Result<Option<ElementHash>, Error> {
+        hashes.of_current(&mut self.framing)
     }
 
     pub(super) fn current(&mut self) -> Result<Option<CarBlock<'_>>, Error> {
