@@ -8,7 +8,7 @@ use crate::profile::sealed::ProfileId;
 /// Most heads of other logs that one commit names.
 pub const HEADS_MAX: usize = 64;
 /// Longest header, in bytes: what the fields at their longest come to.
-pub(super) const HEADER_BYTES_MAX: usize = 225 + HEADS_MAX * 87;
+pub(in crate::oplog) const HEADER_BYTES_MAX: usize = 225 + HEADS_MAX * 87;
 
 /// How far a commit's writer had seen another log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,6 +1,7 @@
 mod builder;
 mod header;
 mod reader;
+mod signed_header;
 mod verify;
 
 #[cfg(test)]
@@ -11,8 +12,10 @@ use core::fmt;
 use thiserror::Error;
 
 pub use builder::{CommitBuilder, CommitStart, SealedCommit};
+pub(super) use header::HEADER_BYTES_MAX;
 pub use header::{HEADS_MAX, Head, Header};
 pub use reader::{Commit, Operations};
+pub use signed_header::SignedHeader;
 pub use verify::verify_batch;
 
 use super::operation::OperationError;

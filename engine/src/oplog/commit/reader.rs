@@ -138,6 +138,16 @@ pub struct Operations<'a> {
     left: u32,
 }
 
+impl<'a> Operations<'a> {
+    /// The next operation's encoded bytes.
+    pub(in crate::oplog) fn next_bytes(&mut self) -> Option<&'a [u8]> {
+        let before = self.cursor.rest();
+        self.next()?;
+        let len = before.len() - self.cursor.rest().len();
+        before.get(..len)
+    }
+}
+
 impl<'a> Iterator for Operations<'a> {
     type Item = (Operation<'a>, Range<usize>);
 
