@@ -42,3 +42,47 @@ pub use time::{
 };
 pub use tree::{TreeBuilder, TreeHash, TreePath};
 pub use vector::{LOGS_MAX, Missing, Reached, VECTOR_BYTES_MAX, VectorError, VersionVector};
+
+#[cfg(test)]
+mod tests {
+    use ipld_core::ipld::Ipld;
+
+    use super::commit::tests::{key, put, seal, start};
+    use super::identity::{Certificate, Epoch, ProfileSigner, Revocation};
+    use super::*;
+    use crate::profile::sealed::WalletSecret;
+
+    #[test]
+    fn an_independent_codec_reads_every_record_and_writes_the_same_bytes() {
+        let (device, other) = (key(7), key(8));
+        let mut from = start(&device);
+        from.heads = vec![Head {
+            log: start(&other).log,
+            seq: 1 << 40,
+            id: CommitId::from_bytes([3; 32]),
+        }];
+        let one = seal(&device, from.clone(), &[put("a", 1), put("b", 2)]);
+        let two = seal(&device, from, &[put("a", 3)]);
+        let signer = ProfileSigner::new(&WalletSecret::take(&mut [1; 32])).unwrap();
+        let (id, time) = (device.id(), HybridTime::from_u64(1 << 50));
+        let mut log = LogHead::empty(one.header().log);
+        log.advance(one.header(), one.id());
+        let mut vector = VersionVector::default();
+        vector.set(&log).unwrap();
+        let (one, two) = (one.commit(), two.commit());
+        for bytes in [
+            one.as_bytes().to_vec(),
+            Certificate::issue(&signer, id, time, "phone")
+                .unwrap()
+                .encode(),
+            Revocation::issue(&signer, id, None, 7, time).encode(),
+            Revocation::issue(&signer, id, Some(Epoch::from_u64(9)), 7, time).encode(),
+            vector.encode(),
+            ForkProof::new(&one, &two).unwrap().encode(),
+            LoneOperation::extract(&one, 1).unwrap().encode(),
+        ] {
+            let read: Ipld = serde_ipld_dagcbor::from_slice(&bytes).unwrap();
+            assert_eq!(serde_ipld_dagcbor::to_vec(&read).unwrap(), bytes);
+        }
+    }
+}

@@ -91,9 +91,9 @@ impl Header {
         }
     }
 
-    /// The canonical bytes: a map of eleven fields, shorter names first.
+    /// The canonical bytes: a map of ten fields, shorter names first.
     pub(in crate::oplog) fn encode_into(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"\xab\x61v\x01\x63seq");
+        out.extend_from_slice(b"\xaa\x61v\x01\x63seq");
         cbor::head(out, UNSIGNED, self.first_seq);
         out.extend_from_slice(b"\x64prev");
         match &self.prev {
@@ -126,7 +126,7 @@ impl Header {
     /// Reads a header at the cursor, every rule checked.
     pub(in crate::oplog) fn read(cursor: &mut Cursor<'_>) -> Result<Self, CommitError> {
         const NUMBER: &str = "an unsigned integer";
-        cursor.literal(b"\xab\x61v\x01", "a header of version 1")?;
+        cursor.literal(b"\xaa\x61v\x01", "a header of version 1")?;
         cursor.literal(b"\x63seq", "seq")?;
         let first_seq = cursor.head(UNSIGNED, NUMBER)?;
         cursor.literal(b"\x64prev", "prev")?;

@@ -319,6 +319,44 @@ fn the_content_hash_covers_the_signature_and_the_id_does_not() {
     assert_ne!(block_hash(&bytes), block_hash(&changed));
 }
 
+/// The description of the format shows this commit; spaces and line ends between its digits do not count.
+#[test]
+fn the_worked_example_of_the_format_is_what_is_written() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/FORMAT.md");
+    let text: String = std::fs::read_to_string(path)
+        .unwrap()
+        .split_whitespace()
+        .collect();
+    let key = key(7);
+    let mut start = start(&key);
+    start.log.epoch = Epoch::from_u64(1);
+    (start.first_seq, start.prev) = (1, None);
+    start.time = HybridTime::new(1_700_000_000_000, 0).unwrap();
+    let delete = (
+        OpKind::Delete,
+        EntryKind::TokenSend,
+        "b".to_owned(),
+        Vec::new(),
+    );
+    let operations = [put("a", 0xee), delete];
+    let sealed = seal(&key, start, &operations);
+    assert_eq!(sealed.as_bytes().len(), 282);
+    let mut shown = vec![
+        const_hex::encode(sealed.commit().header_bytes()),
+        const_hex::encode(sealed.commit().signature()),
+        sealed.id().to_string(),
+        const_hex::encode(block_hash(sealed.as_bytes())),
+    ];
+    for operation in &operations {
+        let encoded = borrowed(operation).encode().unwrap();
+        shown.push(const_hex::encode(&encoded));
+        shown.push(TreeHash::leaf(&encoded).to_string());
+    }
+    for hex in shown {
+        assert!(text.contains(&hex), "the format does not show {hex}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
