@@ -123,7 +123,9 @@ impl EngineOptions {
     }
 
     /// Most elements reclaimed in one step when nothing else waits. Default 4,096; 1 to 1,048,576. A waiting writer
-    /// is held up for one step at most, about 10 ms at the default.
+    /// is held up for one step at most, about 10 ms at the default. An explicit sweep puts four steps into a commit.
+    /// A commit that releases more than a sixteenth of a step leaves that to a pause or an explicit sweep, until half
+    /// of the store (at least sixteen steps' worth, at most 524,288 elements) waits.
     #[must_use]
     pub fn sweep_elements(mut self, elements: usize) -> Self {
         self.sweep_elements = elements;

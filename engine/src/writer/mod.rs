@@ -36,6 +36,9 @@ pub(crate) use self::sweep::{Spared, links_of};
 /// Pause after which an idle store is made quick to open, see [`RepairPolicy::Balanced`].
 const IDLE: Duration = Duration::from_millis(250);
 
+/// Pause after which released blocks are reclaimed unasked.
+const SWEEP_PAUSE: Duration = Duration::from_millis(20);
+
 /// Most elements and bytes that are put together into one commit, unless a single batch is larger.
 const GROUP_ELEMENTS_MAX: usize = 131_072;
 const GROUP_BYTES_MAX: usize = 64 << 20;
@@ -126,6 +129,8 @@ pub(crate) struct Writer {
     directory: RunDirectory,
     state: State,
     sweep: SweepQueue,
+    /// Whether the last thing done was a step of the sweep, so that the next one need not wait for a pause.
+    sweeping: bool,
     /// When the oldest commit was made that is not durable yet.
     unflushed_since: Option<Duration>,
     /// Durable commits since the last one that makes opening quick; `None` if that was the last one.
@@ -140,6 +145,7 @@ impl Writer {
             directory: recovered.directory,
             state: recovered.state,
             sweep: SweepQueue::after_open(recovered.state.released > 0),
+            sweeping: false,
             unflushed_since: None,
             commits_since_quick: None,
         }
@@ -154,6 +160,7 @@ impl Writer {
                 Some(command) => Ok(command),
                 None => self.wait(commands),
             };
+            self.sweeping &= next.is_err();
             match next {
                 Ok(Command::Commit(first)) => held_back = self.commit_group(first, commands),
                 Ok(Command::Flush(reply)) => answer(&reply, self.flush()),
@@ -190,15 +197,23 @@ impl Writer {
         if self.shared.is_poisoned() {
             return None;
         }
-        if self.sweep_is_due() {
-            return Some(Duration::ZERO);
-        }
+        let sweep = self.sweep_is_due().then_some(if self.sweeping {
+            Duration::ZERO
+        } else {
+            SWEEP_PAUSE
+        });
         let flush = self.unflushed_since.map(|since| {
             let age = self.now().saturating_sub(since);
             self.shared.options.flush_interval.saturating_sub(age)
         });
         let quick = self.wants_quick().then_some(IDLE);
-        flush.into_iter().chain(quick).min()
+        sweep.into_iter().chain(flush).chain(quick).min()
+    }
+
+    fn flush_is_due(&self) -> bool {
+        self.unflushed_since.is_some_and(|since| {
+            self.now().saturating_sub(since) >= self.shared.options.flush_interval
+        })
     }
 
     fn wants_quick(&self) -> bool {
@@ -211,7 +226,7 @@ impl Writer {
 
     /// Does what is due when nobody asks for anything: a step of the sweep, a flush, a commit that is quick to open.
     fn idle(&mut self) {
-        let result = if self.sweep_is_due() {
+        let result = if self.sweep_is_due() && !self.flush_is_due() {
             self.sweep_idle()
         } else {
             self.make_durable(true)

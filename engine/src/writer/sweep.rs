@@ -25,6 +25,19 @@ const QUEUE_MAX: usize = 1 << 20;
 /// Count pages searched in one go for blocks that the queue does not know.
 const SCAN_PAGES: u64 = 1_024;
 
+/// Share of a step that a commit may release and still reclaim at once: a few tokens, which often lie together.
+const FEW_SHARE: u64 = 16;
+
+/// Steps' worth of released blocks from which every commit reclaims. Until then those of a large one wait for a pause
+/// or an explicit sweep: taken together and in order, blocks that share a page of the file cost one write of it.
+const BACKLOG_STEPS: u64 = 16;
+
+/// Most blocks that wait, however large the store is. Half of what the queue holds.
+const BACKLOG_MAX: u64 = QUEUE_MAX as u64 / 2;
+
+/// Steps that an explicit sweep puts into one commit.
+const STEPS_PER_COMMIT: u64 = 4;
+
 /// What a sweep did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -96,20 +109,30 @@ impl Writer {
             || (self.sweep.passed_over && self.shared.readers.protected_from().is_none())
     }
 
-    /// Reclaims within a commit: in proportion to what the commit released, so that the queue cannot grow for ever
-    /// and a small commit stays small.
+    /// Reclaims within a commit that releases few blocks, or when too many wait: in proportion to what the commit
+    /// released, so that the queue cannot grow for ever and a small commit stays small.
     pub(super) fn sweep_in_commit(&mut self, tx: &mut Transaction) -> Result<(), Error> {
-        if tx.released == 0 {
+        let few = self.shared.options.sweep_elements as u64 / FEW_SHARE;
+        let waits = tx.released > few && self.state.released <= self.backlog_max();
+        if tx.released == 0 || waits {
             return Ok(());
         }
         let budget = tx.released.saturating_mul(4).saturating_add(64);
         self.sweep_step(tx, budget).map(drop)
     }
 
+    /// How many released blocks may wait: some steps' worth, or half as many as there are others.
+    fn backlog_max(&self) -> u64 {
+        let steps = (self.shared.options.sweep_elements as u64).saturating_mul(BACKLOG_STEPS);
+        let share = self.state.elements.saturating_sub(self.state.released) / 2;
+        steps.max(share).min(BACKLOG_MAX)
+    }
+
     /// A step of its own when nothing else waits.
     pub(super) fn sweep_idle(&mut self) -> Result<(), Error> {
         let budget = self.shared.options.sweep_elements as u64;
         let result = self.sweep_commit(budget, Durability::Buffered);
+        self.sweeping = true;
         self.poison_on_error(result).map(drop)
     }
 
@@ -140,11 +163,14 @@ impl Writer {
         let mut page = 0;
         loop {
             let left = budget.saturating_sub(outcome.elements);
-            let step = left.min(self.shared.options.sweep_elements as u64);
+            let commit = (self.shared.options.sweep_elements as u64) * STEPS_PER_COMMIT;
+            let step = left.min(commit);
             if step == 0 {
                 break;
             }
-            let swept = self.sweep_commit(step, Durability::Buffered)?;
+            // Durable where it is to be so in the end: only then the next commit can write where this one made room,
+            // and the file need not grow by all that is rewritten.
+            let swept = self.sweep_commit(step, self.shared.options.durability)?;
             outcome.elements += swept.elements;
             outcome.bytes += swept.bytes;
             if swept.elements == 0 && !self.sweep_is_due() && !self.release_strays(&mut page)? {

@@ -131,6 +131,44 @@ fn releasing_a_root_reclaims_what_only_it_named_and_keeps_what_is_shared() {
 }
 
 #[test]
+fn a_commit_that_releases_much_reclaims_at_once_only_when_too_much_waits() {
+    // A step of 2: a commit reclaims by itself what is little (none) or goes beyond 16 steps and half of the rest.
+    let engine = Engine::in_memory(EngineOptions::new().sweep_elements(2)).unwrap();
+    let mut batch = engine.begin();
+    let hashes: Vec<_> = (0..200)
+        .map(|number| {
+            batch
+                .put_opaque(format!("element {number}").as_bytes())
+                .unwrap()
+        })
+        .collect();
+    for hash in &hashes {
+        batch.pin(hash).unwrap();
+    }
+    batch.commit().unwrap();
+    let mut batch = engine.begin();
+    for hash in hashes.iter().skip(50) {
+        batch.unpin(hash).unwrap();
+    }
+    batch.commit().unwrap();
+    let stats = engine.stats().unwrap();
+    assert_eq!((stats.elements, stats.released), (50, 0));
+
+    let mut batch = engine.begin();
+    for hash in hashes.iter().take(20) {
+        batch.unpin(hash).unwrap();
+    }
+    batch.commit().unwrap();
+    // However far the sweep has come by itself, an explicit one finishes.
+    assert_eq!(engine.sweep(u64::MAX).unwrap().remaining, 0);
+    assert_eq!(engine.stats().unwrap().elements, 30);
+    for (number, hash) in hashes.iter().enumerate() {
+        let there = engine.snapshot().unwrap().contains(hash).unwrap();
+        assert_eq!(there, (20..50).contains(&number));
+    }
+}
+
+#[test]
 fn an_old_snapshot_reads_an_element_that_was_reclaimed_and_put_again() {
     let engine = in_memory();
     let put = |pinned: bool| {
