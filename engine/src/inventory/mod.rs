@@ -137,10 +137,11 @@ impl Inventory {
 }
 
 impl WriteBatch {
-    /// Takes a token apart, puts its elements and sets it in an inventory. If it is no token, the batch is as it was.
+    /// Takes a token apart, puts its elements and sets it in an inventory.
     ///
     /// # Errors
-    /// [`Error::Codec`], [`Error::LimitExceeded`].
+    /// [`Error::Codec`] if it is no token: the batch is as it was. [`Error::LimitExceeded`]: the token is not set, but
+    /// the batch may have some of its elements, which are strays if it is committed all the same.
     pub fn ingest(&mut self, inventory: &Inventory, json: &[u8]) -> Result<TokenSummary, Error> {
         SCRATCH.with_borrow_mut(|scratch| {
             scratch.elements.clear();
