@@ -23,7 +23,8 @@ pub enum Durability {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum RepairPolicy {
-    /// Commits of at least 64 KiB, every 32nd smaller one, and one when writing pauses for a quarter second.
+    /// Commits of at least 16 KiB of new elements (64 KiB in files of 2 GB and more, in proportion between 0.5 and
+    /// 2 GB), every 32nd smaller one, and one when writing pauses for a quarter second.
     #[default]
     Balanced,
     /// Every commit: opening after a crash is always quick, small durable commits are slower.
@@ -139,8 +140,15 @@ impl EngineOptions {
         self
     }
 
-    /// Whether durable commits are flushed in two steps, so that opening never has to trust a checksum that a
-    /// stranger's bytes could be made to fit. Default on. Off saves one flush of a single page per durable commit.
+    /// Whether every durable commit is flushed in two steps, its pages first and then which of the two commit slots
+    /// counts, so that opening never has to trust a checksum that a stranger's bytes could be made to fit. Default on.
+    ///
+    /// Off saves a flush in each commit that is not made quick to open (see [`RepairPolicy`]): about 40 % more single
+    /// durable puts. What was acknowledged is safe either way, for all of it was flushed before the call returned. A
+    /// commit that the power cut in half is then told by its checksums when the store is opened, and the one before
+    /// it counts. Those are XXH3, which is no cryptographic hash: somebody who knows the bytes of the file's pages, can
+    /// choose which of them reach the disk and when the power fails, and has planted fitting bytes, could make a half
+    /// of that last commit, never acknowledged, look whole.
     #[must_use]
     pub fn two_phase_commit(mut self, on: bool) -> Self {
         self.two_phase_commit = on;

@@ -32,6 +32,7 @@ use crate::tables::state::State;
 pub use self::sweep::SweepOutcome;
 use self::sweep::SweepQueue;
 pub(crate) use self::sweep::{Spared, links_of};
+use self::transaction::Pending;
 
 /// Pause after which an idle store is made quick to open, see [`RepairPolicy::Balanced`].
 const IDLE: Duration = Duration::from_millis(250);
@@ -133,6 +134,8 @@ pub(crate) struct Writer {
     sweeping: bool,
     /// When the oldest commit was made that is not durable yet.
     unflushed_since: Option<Duration>,
+    /// What was committed since the last durable commit.
+    pending: Pending,
     /// Durable commits since the last one that makes opening quick; `None` if that was the last one.
     commits_since_quick: Option<u32>,
 }
@@ -147,6 +150,7 @@ impl Writer {
             sweep: SweepQueue::after_open(recovered.state.released > 0),
             sweeping: false,
             unflushed_since: None,
+            pending: Pending::default(),
             commits_since_quick: None,
         }
     }

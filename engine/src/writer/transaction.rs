@@ -7,8 +7,13 @@ use crate::options::{Durability, RepairPolicy};
 use crate::tables::row::{BlockKind, BlockRow};
 use crate::tables::schema::{BLOCKS, TOKENS};
 
-/// Bytes from which a commit is large enough that making it quick to open costs nothing that shows.
-const QUICK_BYTES: u64 = 64 << 10;
+/// Bytes of new elements from which a commit is made quick to open: what that takes is then small beside it. In a
+/// larger file it takes more, so the threshold rises with the file's length between these two.
+const QUICK_BYTES_MIN: u64 = 16 << 10;
+const QUICK_BYTES_MAX: u64 = 64 << 10;
+
+/// Bytes of a file for which the threshold is one byte: half of what the bits of its pages take.
+const QUICK_SHARE: u64 = 32_768;
 
 /// Small durable commits of which one is made quick to open.
 const QUICK_EVERY: u32 = 32;
@@ -50,6 +55,21 @@ pub(super) struct NewRow {
     pub(super) entry: u32,
     pub(super) kind: BlockKind,
     pub(super) pins: i64,
+}
+
+/// What the next durable commit makes durable, beside what is its own.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Pending {
+    /// Bytes of new blocks.
+    bytes: u64,
+}
+
+impl Pending {
+    fn with(self, tx: &Transaction) -> Self {
+        Self {
+            bytes: self.bytes.saturating_add(tx.bytes),
+        }
+    }
 }
 
 impl Transaction {
@@ -127,17 +147,18 @@ impl Writer {
     ) -> Result<(), Error> {
         let options = &self.shared.options;
         let durable = tx.durability == Durability::Durable;
+        let pending = self.pending.with(&tx);
         let quick = durable
             && match options.repair {
                 RepairPolicy::EveryCommit => true,
                 RepairPolicy::Never => false,
                 RepairPolicy::Balanced => {
                     force_quick
-                        || tx.bytes >= QUICK_BYTES
                         || tx.checkpointed
                         || self
                             .commits_since_quick
                             .is_some_and(|n| n + 1 >= QUICK_EVERY)
+                        || self.is_large(pending.bytes)?
                 }
             };
         let mode = if durable {
@@ -152,7 +173,9 @@ impl Writer {
         tx.txn.set_quick_repair(quick);
         tx.txn.commit().during("committing")?;
         self.shared.metrics.commits(1);
+        self.pending = pending;
         if durable {
+            self.pending = Pending::default();
             self.unflushed_since = None;
             self.commits_since_quick = match (quick, self.commits_since_quick) {
                 (true, _) => None,
@@ -169,6 +192,15 @@ impl Writer {
         self.shared.locator.trim(&self.shared.metrics);
         self.counts.trim(options.index_bytes / 4);
         Ok(())
+    }
+
+    /// Whether so many bytes of new elements are worth a commit that is quick to open.
+    fn is_large(&self, bytes: u64) -> Result<bool, Error> {
+        if !(QUICK_BYTES_MIN..QUICK_BYTES_MAX).contains(&bytes) {
+            return Ok(bytes >= QUICK_BYTES_MAX);
+        }
+        let file = self.shared.file_bytes()?.unwrap_or(0);
+        Ok(bytes >= file / QUICK_SHARE)
     }
 
     /// Makes everything committed so far durable; `quick` also makes opening quick.

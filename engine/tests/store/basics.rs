@@ -1,5 +1,5 @@
 use uxf_codec::ElementHash;
-use uxf_engine::{Engine, EngineOptions, Error, ErrorKind};
+use uxf_engine::{DATABASE_FILE, Engine, EngineOptions, Error, ErrorKind};
 
 fn in_memory() -> Engine {
     Engine::in_memory(EngineOptions::new()).unwrap()
@@ -128,6 +128,23 @@ fn releasing_a_root_reclaims_what_only_it_named_and_keeps_what_is_shared() {
         assert!(before.contains(&hash).unwrap());
     }
     assert_eq!(engine.stats().unwrap().elements, 2);
+}
+
+#[test]
+fn what_a_crash_leaves_after_a_commit_of_some_size_needs_no_repair() {
+    let (original, crashed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let engine = Engine::open(original.path(), EngineOptions::new()).unwrap();
+    let mut batch = engine.begin();
+    let hash = batch.put_opaque(&vec![7; 20 << 10]).unwrap();
+    batch.commit().unwrap();
+    // The file as it is while the store is open is what a killed process leaves.
+    let file = crashed.path().join(DATABASE_FILE);
+    std::fs::copy(original.path().join(DATABASE_FILE), &file).unwrap();
+    let mut builder = redb::Database::builder();
+    builder.set_repair_callback(redb::RepairSession::abort);
+    drop(builder.open(&file).unwrap());
+    let found = Engine::open(crashed.path(), EngineOptions::new()).unwrap();
+    assert!(found.snapshot().unwrap().contains(&hash).unwrap());
 }
 
 #[test]
