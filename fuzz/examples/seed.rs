@@ -48,6 +48,7 @@ fn main() -> io::Result<()> {
         }
         put(&corpus, "reassemble_hostile", &recipe(&elements))?;
     }
+    put(&corpus, "commit_decode", &commit()?)?;
     let payloads = parse(&fs::read(vectors.join("transfer/payloads.json"))?)?;
     for (list, field) in [
         ("encode", "encoded"),
@@ -77,6 +78,26 @@ fn preimages(expected: &Value) -> Vec<Vec<u8>> {
     elements
         .filter_map(|element| const_hex::decode(element.get("preimage")?.as_str()?).ok())
         .collect()
+}
+
+/// The commit of the worked example in `docs/FORMAT.md`.
+fn commit() -> io::Result<Vec<u8>> {
+    let format = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/FORMAT.md");
+    let format = fs::read_to_string(format)?;
+    let example = format
+        .split("**Worked example.**")
+        .nth(1)
+        .unwrap_or_default();
+    let blocks: Vec<String> = example
+        .split("```")
+        .skip(1)
+        .step_by(2)
+        .map(|block| block.split_whitespace().collect())
+        .collect();
+    let [header, operations, signature, ..] = blocks.as_slice() else {
+        return Err(io::Error::other("the format shows no commit"));
+    };
+    const_hex::decode(format!("83{header}82{operations}5840{signature}")).map_err(io::Error::other)
 }
 
 /// An input of `reassemble_hostile` that puts honest elements in and assembles the last at its latest state.

@@ -3,6 +3,7 @@
 //! The fuzz targets feed these functions, and the tests of this crate replay on stable every input that ever broke
 //! one. A property that does not hold is an `Err` that says what was seen; the caller makes it a failure.
 
+mod commit_decode;
 mod element_decode;
 mod json_tape;
 mod packages;
@@ -35,6 +36,7 @@ pub type Property = fn(&[u8]) -> Verdict;
 
 /// Every property by the name of its fuzz target.
 pub const ALL: &[(&str, Property)] = &[
+    ("commit_decode", commit_decode::check),
     ("element_decode", element_decode::check),
     ("token_deconstruct", token_deconstruct::check),
     ("reassemble_hostile", reassemble_hostile::check),

@@ -1,0 +1,4 @@
+//! Feeds bytes to the property `commit_decode` of `uxf-tests`.
+#![no_main]
+
+uxf_fuzz::target!("commit_decode");
