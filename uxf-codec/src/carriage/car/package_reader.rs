@@ -40,7 +40,15 @@ pub struct PackageReader<R> {
     manifest_cid: Option<Cid>,
     manifest: Option<Manifest>,
     /// A block in front of the envelope that is no element, so it must be the manifest.
-    held: Option<Vec<u8>>,
+    held: Option<Held>,
+}
+
+/// A block that is kept until the envelope says what it is.
+#[derive(Debug)]
+struct Held {
+    /// The manifest has to be under its own CID, as it has to be behind the envelope.
+    cid: Cid,
+    bytes: Vec<u8>,
 }
 
 /// What a block turned out to be.
@@ -146,21 +154,30 @@ impl<R: Read> PackageReader<R> {
     }
 
     /// In front of the envelope nobody knows which block the manifest is; it is the only one that is no element.
-    fn hold(held: &mut Option<Vec<u8>>, block: CarBlock<'_>) -> Result<Role, Error> {
-        match (ElementView::parse(block.bytes), &held) {
-            (Ok(_), _) => Ok(Role::Element),
-            (Err(_), None) => {
-                *held = Some(block.bytes.to_vec());
+    fn hold(held: &mut Option<Held>, block: CarBlock<'_>) -> Result<Role, Error> {
+        let Err(error) = ElementView::parse(block.bytes) else {
+            return Ok(Role::Element);
+        };
+        match (held.as_ref(), block.cid.to_cid()) {
+            (None, Some(cid)) => {
+                let bytes = block.bytes.to_vec();
+                *held = Some(Held { cid, bytes });
                 Ok(Role::Other)
             }
-            (Err(_), Some(first)) if first.as_slice() == block.bytes => Ok(Role::Other),
-            (Err(error), Some(_)) => Err(error),
+            // The same block again.
+            (Some(first), Some(cid)) if first.cid == cid && first.bytes == block.bytes => {
+                Ok(Role::Other)
+            }
+            _ => Err(error),
         }
     }
 
     fn settle_held(&mut self, manifest_cid: Cid) -> Result<(), Error> {
-        if let Some(bytes) = self.held.take() {
-            self.manifest = Some(read_manifest(&bytes, &manifest_cid)?);
+        if let Some(held) = self.held.take() {
+            if held.cid != manifest_cid {
+                return Err(absent("manifest"));
+            }
+            self.manifest = Some(read_manifest(&held.bytes, &manifest_cid)?);
         }
         self.manifest_cid = Some(manifest_cid);
         Ok(())
