@@ -49,6 +49,11 @@ fn main() -> io::Result<()> {
         put(&corpus, "reassemble_hostile", &recipe(&elements))?;
     }
     put(&corpus, "commit_decode", &commit()?)?;
+    let (segment, checkpoint) = checkpoint()?;
+    let whole = [&checkpoint, &segment].map(|record| lengthened(record));
+    put(&corpus, "checkpoint_decode", &whole.concat())?;
+    put(&corpus, "checkpoint_decode", &segment)?;
+    put(&corpus, "checkpoint_decode", &checkpoint)?;
     let payloads = parse(&fs::read(vectors.join("transfer/payloads.json"))?)?;
     for (list, field) in [
         ("encode", "encoded"),
@@ -82,22 +87,39 @@ fn preimages(expected: &Value) -> Vec<Vec<u8>> {
 
 /// The commit of the worked example in `docs/FORMAT.md`.
 fn commit() -> io::Result<Vec<u8>> {
-    let format = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/FORMAT.md");
-    let format = fs::read_to_string(format)?;
-    let example = format
-        .split("**Worked example.**")
-        .nth(1)
-        .unwrap_or_default();
-    let blocks: Vec<String> = example
-        .split("```")
-        .skip(1)
-        .step_by(2)
-        .map(|block| block.split_whitespace().collect())
-        .collect();
+    let blocks = example("**Worked example.**")?;
     let [header, operations, signature, ..] = blocks.as_slice() else {
         return Err(io::Error::other("the format shows no commit"));
     };
     const_hex::decode(format!("83{header}82{operations}5840{signature}")).map_err(io::Error::other)
+}
+
+/// The segment and the checkpoint of the example in `docs/FORMAT.md`.
+fn checkpoint() -> io::Result<(Vec<u8>, Vec<u8>)> {
+    let blocks = example("**Example of a checkpoint.**")?;
+    let [segment, header, signature, ..] = blocks.as_slice() else {
+        return Err(io::Error::other("the format shows no checkpoint"));
+    };
+    let segment = const_hex::decode(segment).map_err(io::Error::other)?;
+    let checkpoint = const_hex::decode(format!("82{header}5840{signature}"));
+    Ok((segment, checkpoint.map_err(io::Error::other)?))
+}
+
+/// A record after its length in three bytes, as `checkpoint_decode` takes it apart.
+fn lengthened(record: &[u8]) -> Vec<u8> {
+    let len = record.len().to_be_bytes();
+    [len.last_chunk::<3>().map_or(&[][..], |len| len), record].concat()
+}
+
+/// The blocks of hexadecimal digits that follow a title in `docs/FORMAT.md`.
+fn example(title: &str) -> io::Result<Vec<String>> {
+    let format = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/FORMAT.md");
+    let format = fs::read_to_string(format)?;
+    let example = format.split(title).nth(1).unwrap_or_default();
+    let blocks = example.split("```").skip(1).step_by(2);
+    Ok(blocks
+        .map(|block| block.split_whitespace().collect())
+        .collect())
 }
 
 /// An input of `reassemble_hostile` that puts honest elements in and assembles the last at its latest state.

@@ -9,6 +9,8 @@
 //! * [`Stamp`] is the one place that decides which of two operations on a key wins.
 //! * [`TreePath`] proves that an operation belongs to a commit whose other operations are gone.
 //! * [`LoneOperation`] carries such a proof; [`ForkProof`] one that a device has written two histories.
+//! * [`SignedCheckpoint`] sums up what counts of a log, so that its history can go; its entries lie in [`Segment`]s.
+//! * [`CheckpointProof`] carries one of them with the proof.
 //! * [`VersionVector`] says how far a replica knows each log.
 //! * [`LogHead`] tells the next commit of a log from a known one, a gap, a broken chain and a fork.
 //!
@@ -16,9 +18,11 @@
 
 pub mod identity;
 
+mod checkpoint;
 mod commit;
 mod evidence;
 mod log;
+mod membership;
 mod operation;
 mod order;
 mod proof;
@@ -26,6 +30,12 @@ mod time;
 mod tree;
 mod vector;
 
+pub use checkpoint::{
+    CHECKPOINT_BYTES_MAX, CHECKPOINT_HEADS_MAX, CHECKPOINT_PROOF_BYTES_MAX, CheckpointBuilder,
+    CheckpointError, CheckpointHeader, CheckpointId, CheckpointProof, CheckpointReader,
+    CheckpointStart, Entries, Entry, EntryOrderError, SEGMENT_BYTES_MAX, SEGMENT_BYTES_TARGET,
+    SEGMENT_ENTRIES_MAX, Segment, SegmentBytes, SegmentError, SegmentTally, SignedCheckpoint,
+};
 pub use commit::{
     COMMIT_BYTES_MAX, Commit, CommitBuilder, CommitError, CommitId, CommitStart, HEADS_MAX, Head,
     Header, OPERATIONS_MAX, Operations, SealedCommit, SignedHeader, block_hash, verify_batch,
@@ -70,6 +80,20 @@ mod tests {
         let mut vector = VersionVector::default();
         vector.set(&log).unwrap();
         let (one, two) = (one.commit(), two.commit());
+        let mut checkpoint = CheckpointBuilder::new(CheckpointStart {
+            profile: one.header().profile,
+            log: one.header().log,
+            until: one.header().last_seq(),
+            head: one.id(),
+            time: one.header().time,
+            heads: one.header().heads.clone(),
+        })
+        .unwrap();
+        for (seq, (operation, _)) in (one.header().first_seq..).zip(one.operations()) {
+            checkpoint.push(seq, one.header().time, &operation).unwrap();
+        }
+        let (segment, checkpoint) = checkpoint.finish(&device).unwrap();
+        let segment = segment.unwrap().into_bytes();
         for bytes in [
             one.as_bytes().to_vec(),
             Certificate::issue(&signer, id, time, "phone")
@@ -80,6 +104,11 @@ mod tests {
             vector.encode(),
             ForkProof::new(&one, &two).unwrap().encode(),
             LoneOperation::extract(&one, 1).unwrap().encode(),
+            CheckpointProof::extract(&checkpoint, [&segment], 1)
+                .unwrap()
+                .encode(),
+            checkpoint.encode(),
+            segment,
         ] {
             let read: Ipld = serde_ipld_dagcbor::from_slice(&bytes).unwrap();
             assert_eq!(serde_ipld_dagcbor::to_vec(&read).unwrap(), bytes);

@@ -8,6 +8,10 @@ use crate::profile::sealed::{KEY_BYTES_MAX, OVERHEAD_BYTES};
 pub const VALUE_BYTES_MAX: usize = 131_072;
 /// Shortest sealed value, in bytes: an empty one has its nonce and tag.
 pub const SEALED_BYTES_MIN: usize = OVERHEAD_BYTES;
+/// Shortest encoded operation, in bytes: a delete of a key of one byte.
+pub(super) const OPERATION_BYTES_MIN: usize = 3 + 2 + 1;
+/// Longest encoded operation, in bytes.
+pub(super) const OPERATION_BYTES_MAX: usize = 3 + (3 + KEY_BYTES_MAX) + (5 + VALUE_BYTES_MAX);
 /// Length of a reference to a sealed block, in bytes: a binary content id.
 pub const REFERENCE_BYTES: usize = 36;
 /// How such a content id starts: version 1, raw bytes, SHA-256, 32 bytes.

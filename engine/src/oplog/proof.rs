@@ -1,21 +1,18 @@
 use thiserror::Error;
 
+use super::checkpoint::{CheckpointError, SegmentError};
 use super::commit::{Commit, CommitError, HEADER_BYTES_MAX, SignedHeader};
-use super::operation::{OpKind, Operation, OperationError, VALUE_BYTES_MAX};
+use super::membership::{Membership, MembershipError};
+use super::operation::{OPERATION_BYTES_MAX, OpKind, Operation, OperationError};
 use super::order::Stamp;
-use super::tree::{TreeHash, TreePath};
-use crate::cbor::{self, BYTES, Cursor, Malformed, UNSIGNED};
-use crate::profile::sealed::KEY_BYTES_MAX;
+use super::tree::TreeHash;
+use crate::cbor::{Cursor, Malformed};
 
 /// Hashes of the longest path: a tree of 4,096 leaves has twelve levels.
 const PATH_HASHES_MAX: usize = 12;
 /// Longest operation on its own, in bytes: header, signature, index, path and operation at their longest.
-pub const LONE_OPERATION_BYTES_MAX: usize = 1
-    + HEADER_BYTES_MAX
-    + 66
-    + 3
-    + (3 + PATH_HASHES_MAX * 32)
-    + (3 + 3 + KEY_BYTES_MAX + 5 + VALUE_BYTES_MAX);
+pub const LONE_OPERATION_BYTES_MAX: usize =
+    1 + HEADER_BYTES_MAX + 66 + 3 + (3 + PATH_HASHES_MAX * 32) + OPERATION_BYTES_MAX;
 
 /// Why an operation on its own is not to be believed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -32,25 +29,40 @@ pub enum ProofError {
     /// The header is none, or the device has not signed it.
     #[error("the header of the operation's commit is not genuine")]
     Commit(#[from] CommitError),
+    /// The header is that of no checkpoint, the device has not signed it, or the segments are not those of it.
+    #[error("the checkpoint of the operation is not genuine")]
+    Checkpoint(#[from] CheckpointError),
     /// The operation is none.
     #[error("what is proven is no operation")]
     Operation(#[from] OperationError),
-    /// The commit has no operation of this index.
-    #[error("operation {index} of a commit of {count}")]
+    /// What is proven is no entry of a checkpoint.
+    #[error("what is proven is no entry of a checkpoint")]
+    Entry(#[source] SegmentError),
+    /// The commit or checkpoint has no operation of this index.
+    #[error("operation {index} of {count}")]
     Index {
         /// The index, from zero.
         index: u32,
-        /// How many operations the commit has.
+        /// How many operations there are.
         count: u32,
     },
-    /// The operation, its place and its path do not lead to the commit's root.
-    #[error("the operation does not belong to the commit at this place")]
+    /// The operation, its place and its path do not lead to the root.
+    #[error("the operation does not belong to the commit or checkpoint at this place")]
     Path,
 }
 
 impl From<Malformed> for ProofError {
     fn from(malformed: Malformed) -> Self {
         Self::Commit(malformed.into())
+    }
+}
+
+impl From<MembershipError> for ProofError {
+    fn from(error: MembershipError) -> Self {
+        match error {
+            MembershipError::Malformed(malformed) => malformed.into(),
+            MembershipError::Path => Self::Path,
+        }
     }
 }
 
@@ -87,9 +99,7 @@ impl From<Malformed> for ProofError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoneOperation {
     signed: SignedHeader,
-    index: u32,
-    path: TreePath,
-    operation: Vec<u8>,
+    membership: Membership,
 }
 
 impl LoneOperation {
@@ -112,15 +122,10 @@ impl LoneOperation {
             }
             leaves.push(TreeHash::leaf(bytes));
         }
-        let path = TreePath::of(&leaves, place);
-        let (Some(operation), Some(path)) = (operation, path) else {
-            return Err(missing);
-        };
+        let membership = operation.and_then(|operation| Membership::of(&leaves, index, operation));
         Ok(Self {
             signed: SignedHeader::of(commit),
-            index,
-            path,
-            operation,
+            membership: membership.ok_or(missing)?,
         })
     }
 
@@ -131,19 +136,14 @@ impl LoneOperation {
 
     /// Its index in the commit, from zero.
     pub const fn index(&self) -> u32 {
-        self.index
+        self.membership.index
     }
 
     /// The canonical bytes: an array of header, signature, index, path and operation.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = vec![0x85];
         self.signed.encode_into(&mut out);
-        cbor::head(&mut out, UNSIGNED, u64::from(self.index));
-        cbor::head(&mut out, BYTES, self.path.hashes().len() as u64 * 32);
-        for hash in self.path.hashes() {
-            out.extend_from_slice(hash.as_bytes());
-        }
-        out.extend_from_slice(&self.operation);
+        self.membership.encode_into(&mut out);
         out
     }
 
@@ -162,20 +162,9 @@ impl LoneOperation {
         let mut cursor = Cursor::new(bytes);
         cursor.literal(b"\x85", "an array of five")?;
         let signed = SignedHeader::read(&mut cursor)?;
-        let index = cursor.head_u32(UNSIGNED, "an unsigned integer of 32 bits")?;
-        let (hashes, rest) = cursor.string(BYTES, "a byte string")?.as_chunks::<32>();
-        if hashes.len() > PATH_HASHES_MAX || !rest.is_empty() {
-            return Err(ProofError::Path);
-        }
-        let hashes = hashes.iter().copied().map(TreeHash::from_bytes);
-        let operation = cursor.rest();
-        Operation::decode(operation)?;
-        Ok(Self {
-            signed,
-            index,
-            path: TreePath::from_hashes(hashes.collect()),
-            operation: operation.to_vec(),
-        })
+        let membership = Membership::read(&mut cursor, PATH_HASHES_MAX)?;
+        Operation::decode(membership.leaf())?;
+        Ok(Self { signed, membership })
     }
 
     /// Checks the signature and the path, and gives the operation with its place in the order. Whether the device may
@@ -185,23 +174,23 @@ impl LoneOperation {
     /// All of [`ProofError`] but `TooLarge`.
     pub fn verify(&self) -> Result<(Stamp, Operation<'_>), ProofError> {
         let header = self.signed.header();
-        if self.index >= header.count {
+        let index = self.membership.index;
+        if index >= header.count {
             return Err(ProofError::Index {
-                index: self.index,
+                index,
                 count: header.count,
             });
         }
-        let leaf = TreeHash::leaf(&self.operation);
-        if self.path.root(self.index, header.count, leaf) != Some(header.root) {
+        if !self.membership.leads_to(header.root, header.count) {
             return Err(ProofError::Path);
         }
         self.signed.verify()?;
-        let operation = Operation::decode(&self.operation)?;
+        let operation = Operation::decode(self.membership.leaf())?;
         let stamp = Stamp {
             time: header.time,
             is_delete: operation.kind == OpKind::Delete,
             log: header.log,
-            seq: header.first_seq.saturating_add(u64::from(self.index)),
+            seq: header.first_seq.saturating_add(u64::from(index)),
         };
         Ok((stamp, operation))
     }
@@ -211,7 +200,9 @@ impl LoneOperation {
 mod tests {
     use super::*;
     use crate::oplog::commit::tests::{key, put, seal, start};
+    use crate::oplog::operation::VALUE_BYTES_MAX;
     use crate::oplog::operation::tests::{any_operation, borrowed};
+    use crate::profile::sealed::KEY_BYTES_MAX;
     use proptest::prelude::*;
 
     #[test]
@@ -279,8 +270,8 @@ mod tests {
                 prop_assert_eq!(stamp.seq, commit.header().first_seq + index as u64);
                 for other in &all {
                     let mut moved = read.clone();
-                    moved.index = other.index;
-                    prop_assert_eq!(moved.verify().is_ok(), other.index == read.index);
+                    moved.membership.index = other.index();
+                    prop_assert_eq!(moved.verify().is_ok(), other.index() == read.index());
                 }
             }
         }

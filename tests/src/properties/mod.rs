@@ -3,6 +3,7 @@
 //! The fuzz targets feed these functions, and the tests of this crate replay on stable every input that ever broke
 //! one. A property that does not hold is an `Err` that says what was seen; the caller makes it a failure.
 
+mod checkpoint_decode;
 mod commit_decode;
 mod element_decode;
 mod json_tape;
@@ -36,6 +37,7 @@ pub type Property = fn(&[u8]) -> Verdict;
 
 /// Every property by the name of its fuzz target.
 pub const ALL: &[(&str, Property)] = &[
+    ("checkpoint_decode", checkpoint_decode::check),
     ("commit_decode", commit_decode::check),
     ("element_decode", element_decode::check),
     ("token_deconstruct", token_deconstruct::check),

@@ -1,5 +1,6 @@
+use super::heads::{self, HEAD_BYTES_MAX};
 use super::{CommitError, CommitId, OPERATIONS_MAX};
-use crate::cbor::{self, ARRAY, Cursor, NULL, UNSIGNED};
+use crate::cbor::{self, Cursor, NULL, UNSIGNED};
 use crate::oplog::HybridTime;
 use crate::oplog::identity::{DeviceId, Epoch, LogId};
 use crate::oplog::tree::TreeHash;
@@ -8,7 +9,7 @@ use crate::profile::sealed::ProfileId;
 /// Most heads of other logs that one commit names.
 pub const HEADS_MAX: usize = 64;
 /// Longest header, in bytes: what the fields at their longest come to.
-pub(in crate::oplog) const HEADER_BYTES_MAX: usize = 225 + HEADS_MAX * 87;
+pub(in crate::oplog) const HEADER_BYTES_MAX: usize = 225 + HEADS_MAX * HEAD_BYTES_MAX;
 
 /// How far a commit's writer had seen another log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -75,20 +76,7 @@ impl Header {
                 first_seq: self.first_seq,
             });
         }
-        if self.heads.len() > HEADS_MAX {
-            return Err(CommitError::HeadCount {
-                found: self.heads.len(),
-                limit: HEADS_MAX,
-            });
-        }
-        let ascending = self.heads.is_sorted_by(|a, b| a.log < b.log);
-        let foreign = self.heads.iter().all(|head| head.log != self.log);
-        let at_some = self.heads.iter().all(|head| head.seq > 0);
-        if ascending && foreign && at_some {
-            Ok(())
-        } else {
-            Err(CommitError::Heads)
-        }
+        Ok(heads::check(&self.heads, &self.log, HEADS_MAX)?)
     }
 
     /// The canonical bytes: a map of ten fields, shorter names first.
@@ -109,14 +97,7 @@ impl Header {
         out.extend_from_slice(b"\x65epoch");
         cbor::head(out, UNSIGNED, self.log.epoch.as_u64());
         out.extend_from_slice(b"\x65heads");
-        cbor::head(out, ARRAY, self.heads.len() as u64);
-        for head in &self.heads {
-            out.push(0x84);
-            cbor::bytes(out, head.log.device.as_bytes());
-            cbor::head(out, UNSIGNED, head.log.epoch.as_u64());
-            cbor::head(out, UNSIGNED, head.seq);
-            cbor::bytes(out, head.id.as_bytes());
-        }
+        heads::encode_into(&self.heads, out);
         out.extend_from_slice(b"\x66device");
         cbor::bytes(out, self.log.device.as_bytes());
         out.extend_from_slice(b"\x67profile");
@@ -144,7 +125,7 @@ impl Header {
         cursor.literal(b"\x65epoch", "epoch")?;
         let epoch = Epoch::from_u64(cursor.head(UNSIGNED, NUMBER)?);
         cursor.literal(b"\x65heads", "heads")?;
-        let heads = read_heads(cursor)?;
+        let heads = heads::read(cursor, HEADS_MAX)?;
         cursor.literal(b"\x66device", "device")?;
         let device = DeviceId::unchecked(cursor.array("32 bytes")?);
         cursor.literal(b"\x67profile", "profile")?;
@@ -162,26 +143,4 @@ impl Header {
         header.check()?;
         Ok(header)
     }
-}
-
-fn read_heads(cursor: &mut Cursor<'_>) -> Result<Vec<Head>, CommitError> {
-    let malformed = cursor.malformed("an array of heads");
-    let found = usize::try_from(cursor.head(ARRAY, malformed.expected)?).map_err(|_| malformed)?;
-    if found > HEADS_MAX {
-        return Err(CommitError::HeadCount {
-            found,
-            limit: HEADS_MAX,
-        });
-    }
-    let mut heads = Vec::with_capacity(found);
-    for _ in 0..found {
-        cursor.literal(b"\x84", "an array of four")?;
-        let device = DeviceId::unchecked(cursor.array("32 bytes")?);
-        let epoch = Epoch::from_u64(cursor.head(UNSIGNED, "an unsigned integer")?);
-        let seq = cursor.head(UNSIGNED, "an unsigned integer")?;
-        let id = CommitId(cursor.array("32 bytes")?);
-        let log = LogId { device, epoch };
-        heads.push(Head { log, seq, id });
-    }
-    Ok(heads)
 }

@@ -1,5 +1,6 @@
 mod builder;
 mod header;
+pub(super) mod heads;
 mod reader;
 mod signed_header;
 mod verify;

@@ -1,5 +1,3 @@
-use ed25519_dalek::Signature;
-
 use super::{Commit, CommitError, CommitId, Header};
 use crate::cbor::{self, Cursor};
 
@@ -36,10 +34,12 @@ impl SignedHeader {
     /// # Errors
     /// [`CommitError::Signature`] if it has not.
     pub fn verify(&self) -> Result<(), CommitError> {
-        let key = self.header.log.device.verifying_key();
-        let key = key.map_err(|_| CommitError::Signature)?;
-        key.verify_strict(&self.id.message(), &Signature::from_bytes(&self.signature))
-            .map_err(|_| CommitError::Signature)
+        let device = self.header.log.device;
+        if device.has_signed(&self.id.message(), &self.signature) {
+            Ok(())
+        } else {
+            Err(CommitError::Signature)
+        }
     }
 
     /// Appends header and signature.

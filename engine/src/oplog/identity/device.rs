@@ -1,7 +1,7 @@
 use core::fmt;
 
-use ed25519_dalek::VerifyingKey;
 use ed25519_dalek::hazmat::{ExpandedSecretKey, raw_sign};
+use ed25519_dalek::{Signature, VerifyingKey};
 use sha2::Sha512;
 use thiserror::Error;
 use zeroize::Zeroize as _;
@@ -64,6 +64,14 @@ impl DeviceId {
             return Err(DeviceIdError::NotAPoint);
         }
         Ok(key)
+    }
+
+    /// Whether the device has signed a message, by the strict rules: no key and no commitment of small order, no value
+    /// of s or of a point written in a second way.
+    pub(in crate::oplog) fn has_signed(&self, message: &[u8], signature: &[u8; 64]) -> bool {
+        let signature = Signature::from_bytes(signature);
+        self.verifying_key()
+            .is_ok_and(|key| key.verify_strict(message, &signature).is_ok())
     }
 }
 
@@ -157,7 +165,7 @@ mod tests {
     #[test]
     fn a_key_signs_what_verifies_under_its_id_alone() {
         let key = DeviceKey::take(&mut [7; 32]);
-        let signature = ed25519_dalek::Signature::from_bytes(&key.sign(b"message"));
+        let signature = Signature::from_bytes(&key.sign(b"message"));
         let public = key.id().verifying_key().unwrap();
         assert!(public.verify_strict(b"message", &signature).is_ok());
         assert!(public.verify_strict(b"messagf", &signature).is_err());

@@ -1,0 +1,4 @@
+//! Feeds bytes to the property `checkpoint_decode` of `uxf-tests`.
+#![no_main]
+
+uxf_fuzz::target!("checkpoint_decode");
