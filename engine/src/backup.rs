@@ -10,7 +10,10 @@ use crate::error::{During as _, Error};
 use crate::integrity::StoredCounts;
 use crate::new_file::NewFile;
 use crate::snapshot::Snapshot;
-use crate::tables::schema::{BLOCKS, COUNTS, INDEX, INVENTORIES, JOURNAL, META, TOKENS};
+use crate::tables::schema::{
+    BLOCKS, COMMITS, COUNTS, INDEX, INVENTORIES, JOURNAL, KEYS, LOCAL, LOGS, META, PARKED,
+    PROFILES, STATEMENTS, TOKENS,
+};
 
 /// What a backup holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -85,6 +88,13 @@ fn backup(snapshot: &Snapshot, directory: &Path) -> Result<BackupOutcome, Error>
     copy_table(from, &to, JOURNAL)?;
     copy_table(from, &to, INVENTORIES)?;
     copy_table(from, &to, TOKENS)?;
+    copy_table(from, &to, PROFILES)?;
+    copy_table(from, &to, LOGS)?;
+    copy_table(from, &to, COMMITS)?;
+    copy_table(from, &to, KEYS)?;
+    copy_table(from, &to, STATEMENTS)?;
+    copy_table(from, &to, PARKED)?;
+    copy_table(from, &to, LOCAL)?;
     copy_table(from, &to, INDEX)?;
     copy_table(from, &to, BLOCKS)?;
     make_durable(&to)?;
@@ -145,6 +155,13 @@ fn verify(from: &ReadTransaction, to: &redb::Database) -> Result<BackupOutcome, 
     same_rows(from, &to, "journal-1", JOURNAL)?;
     same_rows(from, &to, "inventories-1", INVENTORIES)?;
     same_rows(from, &to, "tokens-1", TOKENS)?;
+    same_rows(from, &to, "profiles-1", PROFILES)?;
+    same_rows(from, &to, "logs-1", LOGS)?;
+    same_rows(from, &to, "commits-1", COMMITS)?;
+    same_rows(from, &to, "keys-1", KEYS)?;
+    same_rows(from, &to, "statements-1", STATEMENTS)?;
+    same_rows(from, &to, "parked-1", PARKED)?;
+    same_rows(from, &to, "local-1", LOCAL)?;
     same_rows(from, &to, "index-1", INDEX)?;
     same_rows(from, &to, "blocks-1", BLOCKS)?;
     let state = StoredCounts::read(&to)?.state;

@@ -8,6 +8,7 @@ use crate::elements::fingerprint::Fingerprint;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::options::Durability;
+use crate::profile::change::ProfilePart;
 use crate::shared::Shared;
 use crate::tables::row::BlockKind;
 use crate::writer::{CommitOutcome, Ticket};
@@ -50,6 +51,8 @@ pub(crate) struct BatchData {
     pub(crate) children_first: bool,
     /// Token -> positions in `entries` of its root and its pinned instances, or nothing to remove it.
     pub(crate) tokens: BTreeMap<(u32, Box<str>), Vec<u32>>,
+    /// What happens to a profile in the same commit.
+    pub(crate) profile: Option<Box<ProfilePart>>,
     /// Positions by fingerprint.
     positions: HashTable<u32>,
 }
@@ -84,6 +87,7 @@ impl BatchData {
             bodies: Vec::new(),
             children_first: true,
             tokens: BTreeMap::new(),
+            profile: None,
             positions: HashTable::new(),
         }
     }
@@ -102,8 +106,34 @@ impl BatchData {
             .unwrap_or_default()
     }
 
+    /// Elements and operations, and their bytes.
+    pub(crate) fn weight(&self) -> (usize, usize) {
+        let (operations, bytes) = match self.profile.as_deref() {
+            None => (0, 0),
+            Some(ProfilePart::Local(part)) => (part.changes.len(), part.bytes),
+            Some(ProfilePart::Foreign(part)) => {
+                let commits = part.commits.iter();
+                commits.fold((0, 0), |(operations, bytes), commit| {
+                    let more = commit.operations.len();
+                    (operations + more, bytes + commit.bytes.len())
+                })
+            }
+        };
+        (self.entries.len() + operations, self.bytes.len() + bytes)
+    }
+
+    /// The position of an element that the batch puts, pins or names.
+    pub(crate) fn find(&self, shared: &Shared, hash: &ElementHash) -> Option<u32> {
+        let fingerprint = shared.fingerprint(hash);
+        let same = |position: &u32| {
+            self.entry(*position)
+                .is_some_and(|entry| entry.hash == *hash)
+        };
+        self.positions.find(fingerprint.high, same).copied()
+    }
+
     /// The position of an element, given to it if it is new to the batch.
-    fn position(&mut self, shared: &Shared, hash: &ElementHash) -> Result<u32, Error> {
+    pub(crate) fn position(&mut self, shared: &Shared, hash: &ElementHash) -> Result<u32, Error> {
         // Puts are mostly followed by a pin of the same element.
         if self.entries.last().is_some_and(|last| last.hash == *hash) {
             return Ok(index(self.entries.len() - 1));
@@ -286,6 +316,16 @@ impl WriteBatch {
         )
     }
 
+    /// What the batch does to a profile.
+    pub(crate) fn profile_part(&mut self) -> &mut Option<Box<ProfilePart>> {
+        &mut self.data.profile
+    }
+
+    /// Names a block that has to be in the store or in this batch if something of the batch refers to it.
+    pub(crate) fn name(&mut self, hash: &ElementHash) -> Result<(), Error> {
+        self.data.position(self.engine.shared(), hash).map(drop)
+    }
+
     /// Adds an anonymous pin: one more reference, of which the caller keeps the record.
     ///
     /// # Errors
@@ -328,7 +368,7 @@ impl WriteBatch {
 
     /// Whether the batch changes nothing.
     pub fn is_empty(&self) -> bool {
-        self.data.entries.is_empty() && self.data.tokens.is_empty()
+        self.data.entries.is_empty() && self.data.tokens.is_empty() && self.data.profile.is_none()
     }
 
     /// Bytes of the elements the batch puts.

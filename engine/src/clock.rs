@@ -1,11 +1,15 @@
 use core::fmt::Debug;
 use core::time::Duration;
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-/// Where the engine reads the time: for the flush interval, never for anything stored.
+/// Where the engine reads the time: what passes for the flush interval, the date for the commits of a profile.
 pub trait Clock: Debug + Send + Sync {
     /// Time since some fixed moment, never going back.
     fn monotonic(&self) -> Duration;
+
+    /// Milliseconds since 1970, as well as the machine knows. It may jump and be wrong: the oplog bounds what that
+    /// can do.
+    fn unix_millis(&self) -> u64;
 }
 
 /// The machine's clock.
@@ -36,5 +40,16 @@ impl Default for SystemClock {
 impl Clock for SystemClock {
     fn monotonic(&self) -> Duration {
         self.start.elapsed()
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place where the engine's own clock is read"
+    )]
+    fn unix_millis(&self) -> u64 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        since.map_or(0, |since| {
+            u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+        })
     }
 }

@@ -107,21 +107,18 @@ impl Engine {
         let queue = options.queue_length;
         let (alive, writer_end) = bounded(0);
         let shared = Arc::new(Shared::new(
-            db,
-            recovered.header,
-            locator,
-            &recovered.state,
-            options,
-            path,
-            writer_end,
+            db, locator, &recovered, options, path, writer_end,
         ));
         let (commands, receiver) = bounded(queue);
+        let watched = Arc::clone(&shared);
         let writer = Writer::new(Arc::clone(&shared), recovered);
         let writer = std::thread::Builder::new()
             .name("uxf-writer".to_owned())
             .spawn(move || {
                 let _alive = alive;
+                let ended = Arc::clone(&watched);
                 writer.run(&receiver);
+                ended.watchers.close();
             })
             .map_err(|source| Error::Io {
                 during: "starting the writer thread",
@@ -328,13 +325,11 @@ impl ReadOnlyEngine {
         let db = Db::ReadOnly(db);
         let mut recovered = recover(&db, &options)?;
         let locator = recovered.take_locator();
-        let (header, state) = (recovered.header, recovered.state);
         Ok(Self {
             shared: Arc::new(Shared::new(
                 db,
-                header,
                 locator,
-                &state,
+                &recovered,
                 options,
                 Some(path),
                 bounded(0).1,

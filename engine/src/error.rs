@@ -3,6 +3,8 @@ use std::path::PathBuf;
 use thiserror::Error;
 use uxf_codec::ElementHash;
 
+use crate::profile::ProfileError;
+
 /// What went wrong in the store.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -10,6 +12,9 @@ pub enum Error {
     /// A token, element or import that the codec refuses.
     #[error(transparent)]
     Codec(#[from] uxf_codec::Error),
+    /// Something about a profile that is refused.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
     /// A file that is none of the forms tokens come in.
     #[error("neither a token, nor an array of tokens, nor UXF JSON, nor a CAR")]
     UnknownInput,
@@ -148,6 +153,7 @@ impl Error {
     pub const fn kind(&self) -> ErrorKind {
         match self {
             Self::Codec(_)
+            | Self::Profile(_)
             | Self::UnknownInput
             | Self::MissingElement { .. }
             | Self::NotOpaque { .. }
@@ -170,6 +176,7 @@ impl Error {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Codec(error) => error.code().as_str(),
+            Self::Profile(error) => error.code(),
             Self::UnknownInput => "UNKNOWN_INPUT",
             Self::MissingElement { .. } => "MISSING_ELEMENT",
             Self::NotOpaque { .. } => "NOT_OPAQUE",

@@ -18,6 +18,7 @@ pub mod oplog;
 mod options;
 pub mod profile;
 mod recovery;
+mod replica;
 mod shared;
 mod snapshot;
 mod stats;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use crate::clock::{Clock, SystemClock};
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::error::Error;
+use crate::oplog::DRIFT_MS_DEFAULT;
 
 /// When a commit counts as done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -58,6 +59,7 @@ pub struct EngineOptions {
     pub(crate) batch_bytes_max: usize,
     pub(crate) batch_elements_max: usize,
     pub(crate) verify_reads: bool,
+    pub(crate) drift_ms: u64,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
 }
@@ -79,6 +81,7 @@ impl Default for EngineOptions {
             batch_bytes_max: 256 << 20,
             batch_elements_max: 1 << 20,
             verify_reads: false,
+            drift_ms: DRIFT_MS_DEFAULT,
             clock: Arc::new(SystemClock::new()),
             entropy: Arc::new(SystemEntropy),
         }
@@ -202,6 +205,14 @@ impl EngineOptions {
     #[must_use]
     pub fn verify_reads(mut self, on: bool) -> Self {
         self.verify_reads = on;
+        self
+    }
+
+    /// How far ahead of this device's clock the commits of others may be, in milliseconds. Default 10 minutes. Those
+    /// further ahead are kept and applied when their time comes.
+    #[must_use]
+    pub fn drift_ms(mut self, milliseconds: u64) -> Self {
+        self.drift_ms = milliseconds;
         self
     }
 

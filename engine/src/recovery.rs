@@ -4,6 +4,8 @@
 //! yet are read again, and the journal is replayed over the counts. Nothing is written: opening twice, or crashing
 //! while opening, changes nothing.
 
+use std::sync::Arc;
+
 use redb::{ReadTransaction, ReadableDatabase as _, ReadableTable as _};
 
 use crate::elements::count::Count;
@@ -12,11 +14,13 @@ use crate::elements::fingerprint::Fingerprinter;
 use crate::elements::locator::Locator;
 use crate::error::{During as _, Error};
 use crate::options::EngineOptions;
+use crate::replica::{Recent, Replica, recover_profiles};
 use crate::tables::journal;
 use crate::tables::row::BlockRow;
 use crate::tables::run_directory::RunDirectory;
 use crate::tables::schema::{
-    BLOCKS, COUNTS, Db, Header, INDEX, INVENTORIES, JOURNAL, META, MetaKey, TOKENS, read_meta,
+    BLOCKS, COMMITS, COUNTS, Db, Header, INDEX, INVENTORIES, JOURNAL, KEYS, LOCAL, LOGS, META,
+    MetaKey, PARKED, PROFILES, STATEMENTS, TOKENS, read_meta,
 };
 use crate::tables::state::State;
 
@@ -27,6 +31,8 @@ pub(crate) struct Recovered {
     pub(crate) state: State,
     pub(crate) directory: RunDirectory,
     pub(crate) counts: CountPages,
+    pub(crate) replica: Replica,
+    pub(crate) recent: Arc<Recent>,
     /// Goes to what the handles share.
     locator: Option<Locator>,
 }
@@ -61,6 +67,13 @@ pub(crate) fn create_if_new(db: &redb::Database, options: &EngineOptions) -> Res
         txn.open_table(COUNTS).during(during)?;
         txn.open_table(INVENTORIES).during(during)?;
         txn.open_table(TOKENS).during(during)?;
+        txn.open_table(PROFILES).during(during)?;
+        txn.open_table(LOGS).during(during)?;
+        txn.open_table(COMMITS).during(during)?;
+        txn.open_table(KEYS).during(during)?;
+        txn.open_table(STATEMENTS).during(during)?;
+        txn.open_table(PARKED).during(during)?;
+        txn.open_table(LOCAL).during(during)?;
     }
     txn.commit().during("making the tables")
 }
@@ -90,12 +103,21 @@ pub(crate) fn recover(db: &Db, options: &EngineOptions) -> Result<Recovered, Err
     let mut counts = CountPages::default();
     let tail = replay_blocks(db, &txn, &header, &mut state, &locator, &mut counts)?;
     let journal = replay_journal(db, &txn, &mut counts)?;
+    let (replica, recent) = recover_profiles(
+        &txn,
+        state.watermark,
+        options.clock.as_ref(),
+        options.drift_ms,
+        |seq| Ok(matches!(counts.get(db, seq)?, Count::Held(_))),
+    )?;
     tracing::debug!(tail, journal, elements = state.elements, "recovered");
     Ok(Recovered {
         header,
         state,
         directory,
         counts,
+        replica,
+        recent: Arc::new(recent),
         locator: Some(locator),
     })
 }

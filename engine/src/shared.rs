@@ -1,7 +1,8 @@
 use core::convert::Infallible;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::UNIX_EPOCH;
 
 use crossbeam_channel::{Receiver, select};
 use uxf_codec::ElementHash;
@@ -12,6 +13,9 @@ use crate::elements::readers::Readers;
 use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::options::EngineOptions;
+use crate::profile::watch::Watchers;
+use crate::recovery::Recovered;
+use crate::replica::{LogNumbers, Recent};
 use crate::tables::schema::{Db, Header};
 use crate::tables::state::State;
 
@@ -27,6 +31,11 @@ pub(crate) struct Shared {
     pub(crate) options: EngineOptions,
     /// The database file; `None` for a store in memory or on a backend.
     pub(crate) path: Option<PathBuf>,
+    /// What the commits since the last checkpoint came to.
+    recent: RwLock<Arc<Recent>>,
+    /// The logs of all profiles by number.
+    pub(crate) logs: Arc<LogNumbers>,
+    pub(crate) watchers: Watchers,
     /// The totals after the newest commit.
     state: Mutex<State>,
     /// Never ahead of the writer: what is put after reading it gets this number or a higher one.
@@ -39,13 +48,13 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(
         db: Db,
-        header: Header,
         locator: Locator,
-        state: &State,
+        recovered: &Recovered,
         options: EngineOptions,
         path: Option<PathBuf>,
         writer_end: Receiver<Infallible>,
     ) -> Self {
+        let header = recovered.header;
         Self {
             db,
             header,
@@ -55,8 +64,11 @@ impl Shared {
             metrics: Metrics::default(),
             options,
             path,
-            state: Mutex::new(*state),
-            next_seq: AtomicU64::new(state.next_seq),
+            recent: RwLock::new(Arc::clone(&recovered.recent)),
+            logs: Arc::clone(&recovered.replica.numbers),
+            watchers: Watchers::default(),
+            state: Mutex::new(recovered.state),
+            next_seq: AtomicU64::new(recovered.state.next_seq),
             poisoned: AtomicBool::new(false),
             writer_end,
         }
@@ -78,6 +90,31 @@ impl Shared {
     pub(crate) fn publish_state(&self, state: &State) {
         self.next_seq.store(state.next_seq, Ordering::Release);
         *self.state.lock().unwrap_or_else(PoisonError::into_inner) = *state;
+    }
+
+    /// What the commits since the last checkpoint came to, as of now.
+    pub(crate) fn recent(&self) -> Arc<Recent> {
+        Arc::clone(&self.recent.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn set_recent(&self, recent: Arc<Recent>) {
+        *self.recent.write().unwrap_or_else(PoisonError::into_inner) = recent;
+    }
+
+    /// What tells the store's file from a copy of it: its number and when it was made. Zero where there is no file.
+    pub(crate) fn file_identity(&self) -> Result<(u64, u64), Error> {
+        let Some(path) = &self.path else {
+            return Ok((0, 0));
+        };
+        let file = std::fs::metadata(path).map_err(|source| Error::Io {
+            during: "asking for the identity of the store's file",
+            source,
+        })?;
+        // Not every file system says when a file was made; its number alone can be given out again.
+        let made = file.created().ok();
+        let made = made.and_then(|made| made.duration_since(UNIX_EPOCH).ok());
+        let made = made.and_then(|made| u64::try_from(made.as_nanos()).ok());
+        Ok((file_number(&file), made.unwrap_or(0)))
     }
 
     /// Length of the database file, in bytes.
@@ -128,4 +165,14 @@ impl Shared {
             Error::Closed
         }
     }
+}
+
+#[cfg(unix)]
+fn file_number(file: &std::fs::Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::ino(file)
+}
+
+#[cfg(not(unix))]
+fn file_number(_: &std::fs::Metadata) -> u64 {
+    0
 }

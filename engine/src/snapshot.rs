@@ -1,21 +1,31 @@
 use core::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use redb::{AccessGuard, ReadOnlyTable, ReadTransaction};
+use redb::{AccessGuard, ReadOnlyTable, ReadTransaction, ReadableTable as _};
 use uxf_codec::{ElementHash, ElementSource};
 
 use crate::elements::fingerprint::Fingerprint;
 use crate::error::{During as _, Error};
+use crate::replica::{Lookup, Recent};
 use crate::shared::Shared;
 use crate::tables::row::{BlockKind, BlockRow};
-use crate::tables::schema::BLOCKS;
+use crate::tables::schema::{BLOCKS, KEYS};
 
 /// A view of a store at one moment. Reads of it never wait for the writer, and it may be used by many threads.
 pub struct Snapshot {
     blocks: ReadOnlyTable<u64, &'static [u8]>,
     txn: ReadTransaction,
     registration: Registration,
+    /// What the commits since the last checkpoint came to.
+    recent: Arc<Recent>,
+    /// Where its blocks end, once somebody asked.
+    end: OnceLock<u64>,
+    /// The tables of profiles, once somebody asked.
+    keys: OnceLock<BytesTable>,
 }
+
+type BlockGuard = AccessGuard<'static, &'static [u8]>;
+type BytesTable = ReadOnlyTable<&'static [u8], &'static [u8]>;
 
 /// Keeps the elements of the snapshot findable.
 #[derive(Debug)]
@@ -74,12 +84,15 @@ impl Snapshot {
         // Registered first: what is reclaimed from here on stays findable, whichever commit the view turns out to see.
         let commit = shared.readers.enter(shared.options.clock.monotonic());
         let registration = Registration { shared, commit };
-        let txn = registration.shared.db.begin_read()?;
+        let (txn, recent) = begin(&registration.shared)?;
         let blocks = txn.open_table(BLOCKS).during("opening blocks-1")?;
         Ok(Self {
             blocks,
             txn,
             registration,
+            recent,
+            end: OnceLock::new(),
+            keys: OnceLock::new(),
         })
     }
 
@@ -137,7 +150,7 @@ impl Snapshot {
         let row = BlockRow::decode(seq, guard.value())?;
         let bytes = row.bytes;
         if row.hash != *hash
-            || (self.shared().options.verify_reads && ElementHash::of(bytes) != *hash)
+            || (self.shared().options.verify_reads && row.kind.hash(bytes) != *hash)
         {
             return Err(Error::corrupted(
                 "blocks-1",
@@ -167,8 +180,58 @@ impl Snapshot {
         &self.registration.shared
     }
 
+    /// What a reader of profiles looks up in, with the table of keys.
+    pub(crate) fn keys(&self) -> Result<(Lookup<'_>, &BytesTable), Error> {
+        let keys = if let Some(keys) = self.keys.get() {
+            keys
+        } else {
+            let keys = self.txn.open_table(KEYS).during("opening keys-1")?;
+            self.keys.get_or_init(|| keys)
+        };
+        Ok((self.lookup()?, keys))
+    }
+
+    /// Finds what is in memory for this snapshot.
+    pub(crate) fn lookup(&self) -> Result<Lookup<'_>, Error> {
+        let end = if let Some(end) = self.end.get() {
+            *end
+        } else {
+            let last = self.blocks.last().during("reading the last block")?;
+            let end = last.map_or(0, |(seq, _)| seq.value().saturating_add(1));
+            *self.end.get_or_init(|| end)
+        };
+        Ok(Lookup {
+            recent: &self.recent,
+            logs: &self.shared().logs,
+            end,
+        })
+    }
+
+    /// The bytes of a block, whatever it is, and where they begin in the row.
+    pub(crate) fn block(&self, seq: u64) -> Result<Option<(BlockGuard, usize)>, Error> {
+        let Some(guard) = self.blocks.get(seq).during("reading a block")? else {
+            return Ok(None);
+        };
+        let start = guard.value().len() - BlockRow::decode(seq, guard.value())?.bytes.len();
+        Ok(Some((guard, start)))
+    }
+
     pub(crate) fn txn(&self) -> &ReadTransaction {
         &self.txn
+    }
+}
+
+/// Begins to read together with what is in memory for it.
+///
+/// What is taken first covers the state that is read or a later one, unless a checkpoint begins another in between:
+/// states in memory are there before their commit is in the database, and say from which one on they count.
+fn begin(shared: &Shared) -> Result<(ReadTransaction, Arc<Recent>), Error> {
+    loop {
+        let recent = shared.recent();
+        let txn = shared.db.begin_read()?;
+        if Arc::ptr_eq(&recent, &shared.recent()) {
+            return Ok((txn, recent));
+        }
     }
 }
 

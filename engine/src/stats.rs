@@ -1,7 +1,6 @@
 use core::time::Duration;
 
 use redb::ReadableTableMetadata as _;
-use uxf_codec::ElementType;
 
 use crate::error::{During as _, Error};
 use crate::shared::Shared;
@@ -47,8 +46,8 @@ pub struct Stats {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TypeStats {
-    /// The type; `None` for blocks that the store does not look into.
-    pub element_type: Option<ElementType>,
+    /// What they are.
+    pub kind: BlockKind,
     /// How many there are.
     pub elements: u64,
     /// Their bytes, without any overhead.
@@ -56,11 +55,13 @@ pub struct TypeStats {
 }
 
 impl TypeStats {
-    /// The type's name in the format, or `opaque`.
+    /// The type's name in the format, or `opaque`, `segment` or `commit`.
     pub const fn name(&self) -> &'static str {
-        match self.element_type {
-            Some(element_type) => element_type.name(),
-            None => "opaque",
+        match self.kind {
+            BlockKind::Opaque => "opaque",
+            BlockKind::Element(element_type) => element_type.name(),
+            BlockKind::Segment => "segment",
+            BlockKind::Commit => "commit",
         }
     }
 }
@@ -80,12 +81,8 @@ impl Stats {
             .zip(totals.take(KINDS))
             .filter(|(_, (elements, _))| **elements > 0)
             .filter_map(|(kind, (&elements, &bytes))| {
-                let element_type = match BlockKind::from_id(kind)? {
-                    BlockKind::Opaque => None,
-                    BlockKind::Element(element_type) => Some(element_type),
-                };
                 Some(TypeStats {
-                    element_type,
+                    kind: BlockKind::from_id(kind)?,
                     elements,
                     bytes,
                 })

@@ -10,10 +10,12 @@ use super::{IntegrityProgress, IntegrityReport};
 use crate::elements::count::{Count, PAGE_LEN};
 use crate::elements::count_pages::split;
 use crate::error::{During as _, Error};
+use crate::oplog::Commit;
 use crate::snapshot::Snapshot;
 use crate::tables::row::{BlockKind, BlockRow};
 use crate::tables::schema::{BLOCKS, INVENTORIES, TOKENS};
 use crate::tables::state::State;
+use crate::writer::links_of;
 
 /// Rows between two calls of the progress function.
 const STEP: u64 = 4_096;
@@ -96,6 +98,7 @@ impl<'a> Check<'a> {
         self.elements(&blocks, &stored)?;
         self.links(&blocks)?;
         self.tokens(&blocks, &stored.state)?;
+        self.profiles(&blocks)?;
         self.references(&stored);
         self.compare_totals(&stored, memory);
         self.index(&stored)
@@ -138,10 +141,15 @@ impl<'a> Check<'a> {
     }
 
     fn element(&mut self, seq: u64, row: &BlockRow<'_>) {
-        let found = ElementHash::of(row.bytes);
+        let found = row.kind.hash(row.bytes);
         if found != row.hash {
             let what = format!("the bytes of element {} have the hash {found}", row.hash);
             self.report.add("blocks-1", seq, what);
+        }
+        if let BlockKind::Commit = row.kind
+            && let Err(error) = Commit::decode(row.bytes)
+        {
+            self.report.add("blocks-1", seq, error.to_string());
         }
         if let BlockKind::Element(element_type) = row.kind {
             match ElementView::parse(row.bytes) {
@@ -175,26 +183,28 @@ impl<'a> Check<'a> {
             self.at("links", done, total);
             let seq = seq.value();
             // What cannot be read is reported already.
-            let Ok(row) = BlockRow::decode(seq, row.value()) else {
-                continue;
-            };
-            let BlockKind::Element(_) = row.kind else {
-                continue;
-            };
-            let Ok(view) = ElementView::parse(row.bytes) else {
-                continue;
-            };
-            view.distinct_links(&mut links);
-            for link in &links {
-                if let Some(child) = self.own.find(self.snapshot.shared().fingerprint(link)) {
-                    self.recount.add(child);
-                } else {
-                    let what = format!("INV-COUNT-1: it names {link}, which is not stored");
-                    self.report.add("blocks-1", seq, what);
-                }
+            if links_of(seq, row.value(), &mut links).is_ok() {
+                self.refer("blocks-1", seq, &links);
             }
         }
         Ok(())
+    }
+
+    /// Counts what something names.
+    pub(super) fn refer(&mut self, table: &'static str, key: u64, links: &[ElementHash]) {
+        for link in links {
+            if let Some(child) = self.own.find(self.snapshot.shared().fingerprint(link)) {
+                self.recount.add(child);
+            } else {
+                let what = format!("INV-COUNT-1: it names {link}, which is not stored");
+                self.report.add(table, key, what);
+            }
+        }
+    }
+
+    /// Counts the reference that a log makes to the block of a commit.
+    pub(super) fn hold(&mut self, block: u64) {
+        self.recount.add(block);
     }
 
     fn tokens(

@@ -9,6 +9,7 @@
 
 mod check;
 mod index;
+mod profiles;
 mod stored;
 
 use core::fmt;

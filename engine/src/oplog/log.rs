@@ -131,7 +131,16 @@ impl LogHead {
         commit: &Commit<'_>,
         known_id_at: impl FnOnce(u64) -> Option<CommitId>,
     ) -> Result<Appended, LogError> {
-        let header = commit.header();
+        self.check_header(commit.header(), commit.id(), known_id_at)
+    }
+
+    /// The same for a commit of which only the header is at hand.
+    pub(crate) fn check_header(
+        &self,
+        header: &Header,
+        id: CommitId,
+        known_id_at: impl FnOnce(u64) -> Option<CommitId>,
+    ) -> Result<Appended, LogError> {
         if header.log != self.log {
             return Err(LogError::OtherLog);
         }
@@ -139,7 +148,7 @@ impl LogHead {
             return Err(LogError::Forked);
         }
         if header.first_seq < self.next_seq {
-            return self.check_known(commit, known_id_at);
+            return self.check_known(header, id, known_id_at);
         }
         if header.first_seq > self.next_seq {
             return Err(LogError::Gap {
@@ -172,10 +181,10 @@ impl LogHead {
     /// A commit that starts before the end of the log.
     fn check_known(
         &self,
-        commit: &Commit<'_>,
+        header: &Header,
+        found: CommitId,
         known_id_at: impl FnOnce(u64) -> Option<CommitId>,
     ) -> Result<Appended, LogError> {
-        let (header, found) = (commit.header(), commit.id());
         let last_known = self.next_seq.saturating_sub(1);
         if self.head == Some(found) {
             return Ok(Appended::Known);

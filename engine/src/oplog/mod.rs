@@ -14,7 +14,7 @@
 //! * [`VersionVector`] says how far a replica knows each log.
 //! * [`LogHead`] tells the next commit of a log from a known one, a gap, a broken chain and a fork.
 //!
-//! `docs/FORMAT.md` has the bytes. Not yet wired into the store.
+//! `docs/FORMAT.md` has the bytes.
 
 pub mod identity;
 

@@ -29,7 +29,7 @@ pub enum OpKind {
 }
 
 impl OpKind {
-    const ALL: [Self; 3] = [Self::Put, Self::Delete, Self::Ref];
+    pub(crate) const ALL: [Self; 3] = [Self::Put, Self::Delete, Self::Ref];
 
     const fn value_bytes(self) -> (usize, usize) {
         match self {

@@ -1,11 +1,26 @@
 //! The profile: an application's keys and values, replicated between the devices of one wallet.
 //!
-//! So far this holds the parts that need no store: names of values ([`keys`]), sealing ([`sealed`]), the envelope of
-//! an entry ([`envelope`]) and the rules by which two versions of one value become one ([`merge`]). They are pure:
-//! bytes and values go in, values or a typed error come out; time and randomness are passed in by the caller. The
-//! store does not use them yet: there are no commits, no map and no replication in this version.
+//! [`Profile`] is an open one, and what an application calls. What it stands on needs no store: names of values and their
+//! classes ([`keys`]), sealing ([`sealed`]), the envelope of an entry ([`envelope`]) and the rules by which two versions of
+//! one value become one ([`merge`]). That part is pure: bytes and values go in, values or a typed error come out; time and
+//! randomness are passed in by the caller. The signed history is in [`oplog`](crate::oplog).
 
 pub mod envelope;
 pub mod keys;
 pub mod merge;
 pub mod sealed;
+
+pub(crate) mod change;
+mod error;
+pub(crate) mod fold;
+mod handle;
+pub(crate) mod session;
+pub(crate) mod watch;
+
+pub use error::ProfileError;
+pub use fold::ValueVersion;
+pub use handle::{
+    Delta, Device, IngestOutcome, KeyInfo, Keys, LoggedOperation, ParkedCommit, Profile,
+    ProfileView, Value, Values,
+};
+pub use watch::{WATCH_EVENTS_MAX, Watch, WatchEvent};

@@ -9,23 +9,43 @@ pub enum BlockKind {
     Opaque,
     /// An element in canonical form; it names other elements.
     Element(ElementType),
+    /// Operations that a checkpoint of a log keeps; it names the blocks that hold their values. Hashed with BLAKE3.
+    Segment,
+    /// A commit of a profile's log; it names the blocks that hold values of its operations. Hashed with BLAKE3.
+    Commit,
 }
+
+/// Number of segments, and of commits. Those of element types are smaller.
+const SEGMENT: u8 = 16;
+const COMMIT: u8 = 17;
 
 impl BlockKind {
     pub(crate) const fn id(self) -> u8 {
         match self {
             Self::Opaque => 0,
             Self::Element(element_type) => element_type.id(),
+            Self::Segment => SEGMENT,
+            Self::Commit => COMMIT,
         }
     }
 
     pub(crate) const fn from_id(id: u8) -> Option<Self> {
-        if id == 0 {
-            return Some(Self::Opaque);
+        match id {
+            0 => Some(Self::Opaque),
+            SEGMENT => Some(Self::Segment),
+            COMMIT => Some(Self::Commit),
+            _ => match ElementType::from_id(id as u64) {
+                Some(element_type) => Some(Self::Element(element_type)),
+                None => None,
+            },
         }
-        match ElementType::from_id(id as u64) {
-            Some(element_type) => Some(Self::Element(element_type)),
-            None => None,
+    }
+
+    /// What bytes of this kind are called.
+    pub(crate) fn hash(self, bytes: &[u8]) -> ElementHash {
+        match self {
+            Self::Opaque | Self::Element(_) => ElementHash::of(bytes),
+            Self::Segment | Self::Commit => ElementHash::from_bytes(blake3::hash(bytes).into()),
         }
     }
 }

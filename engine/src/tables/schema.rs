@@ -30,6 +30,22 @@ pub(crate) const INVENTORIES: TableDefinition<'_, &[u8], u32> =
 /// Inventory id big-endian and token id -> token row.
 pub(crate) const TOKENS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("tokens-1");
 
+/// Profile number -> profile row. INV-PROFILE-1.
+pub(crate) const PROFILES: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("profiles-1");
+/// Log number -> log row, as of the last checkpoint. INV-LOG-1.
+pub(crate) const LOGS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("logs-1");
+/// Log number and first sequence number, packed by [`commit_key`] -> commit row, as of the last checkpoint.
+pub(crate) const COMMITS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("commits-1");
+/// Profile number big-endian and key -> key row, as of the last checkpoint. INV-KEY-1.
+pub(crate) const KEYS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("keys-1");
+/// Profile number big-endian, kind and a number -> certificate, revocation or proof of a fork.
+pub(crate) const STATEMENTS: TableDefinition<'_, &[u8], &[u8]> =
+    TableDefinition::new("statements-1");
+/// Log number and first sequence number, packed by [`commit_key`] -> a commit whose time has not come.
+pub(crate) const PARKED: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("parked-1");
+/// Profile number big-endian and key -> sealed value that no other device gets.
+pub(crate) const LOCAL: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("local-1");
+
 /// Rows of [`META`].
 #[derive(Clone, Copy, Debug)]
 #[repr(u8)]
@@ -53,6 +69,59 @@ pub(crate) fn token_key(inventory: u32, id: &str) -> Vec<u8> {
     key.extend_from_slice(&inventory.to_be_bytes());
     key.extend_from_slice(id.as_bytes());
     key
+}
+
+/// Key of a value: the profile's number (4 bytes, big-endian), then the key's text.
+pub(crate) fn value_key(profile: u32, key: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(4 + key.len());
+    out.extend_from_slice(&profile.to_be_bytes());
+    out.extend_from_slice(key.as_bytes());
+    out
+}
+
+/// Key of a commit: the log's number (4 bytes, big-endian), then the commit's first sequence number (8 bytes).
+pub(crate) fn commit_key(log: u32, first_seq: u64) -> [u8; 12] {
+    let mut out = [0; 12];
+    let (number, seq) = out.split_at_mut(4);
+    number.copy_from_slice(&log.to_be_bytes());
+    seq.copy_from_slice(&first_seq.to_be_bytes());
+    out
+}
+
+/// Reads a [`commit_key`].
+pub(crate) fn split_commit_key(key: &[u8]) -> Option<(u32, u64)> {
+    let (log, seq) = key.split_first_chunk::<4>()?;
+    let seq = seq.try_into().ok()?;
+    Some((u32::from_be_bytes(*log), u64::from_be_bytes(seq)))
+}
+
+/// What a row of [`STATEMENTS`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum StatementKind {
+    Certificate = 0,
+    Revocation = 1,
+    Fork = 2,
+}
+
+/// Key of a statement: the profile's number (4 bytes, big-endian), the kind, what it is about.
+pub(crate) fn statement_key(profile: u32, kind: StatementKind, about: &[u8]) -> Vec<u8> {
+    let mut key = profile.to_be_bytes().to_vec();
+    key.push(kind as u8);
+    key.extend_from_slice(about);
+    key
+}
+
+/// Reads the front of a [`statement_key`].
+pub(crate) fn split_statement_key(key: &[u8]) -> Option<(u32, StatementKind)> {
+    let (profile, rest) = key.split_first_chunk::<4>()?;
+    let kind = match rest.first()? {
+        0 => StatementKind::Certificate,
+        1 => StatementKind::Revocation,
+        2 => StatementKind::Fork,
+        _ => return None,
+    };
+    Some((u32::from_be_bytes(*profile), kind))
 }
 
 /// Reads what a token row pins: its root, then any number of newer instances.

@@ -34,7 +34,7 @@ pub(crate) struct State {
 }
 
 /// Kinds counted apart; every kind's number is below it.
-pub(crate) const KINDS: usize = 16;
+pub(crate) const KINDS: usize = 18;
 
 /// Numbers in an encoded state, eight bytes each.
 const WORDS: usize = 10 + 2 * KINDS;

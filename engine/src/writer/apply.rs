@@ -1,5 +1,5 @@
 use super::plan::{Place, Plan};
-use super::transaction::{NewRow, Transaction};
+use super::transaction::{NewRow, RowSource, Transaction};
 use super::{CommitOutcome, Writer};
 use crate::batch::BatchData;
 use crate::elements::count::Count;
@@ -17,12 +17,18 @@ impl Writer {
         batch: &BatchData,
         plan: &Plan,
     ) -> Result<CommitOutcome, Error> {
-        let outcome = self.apply_new(tx, number, batch, plan)?;
+        let mut outcome = self.apply_new(tx, number, batch, plan)?;
         for change in &plan.changes {
             self.apply_change(tx, change.seq, change.references, change.pins)?;
         }
         self.apply_known(tx, batch, plan)?;
         apply_tokens(tx, plan)?;
+        if let Some(profile) = &plan.profile {
+            self.apply_profile(tx, profile)?;
+            outcome.commits = profile.commits.len() as u64;
+            outcome.commits_known = profile.known;
+            outcome.commits_parked = profile.parked.len() as u64;
+        }
         let pins = i128::from(self.state.pins) + i128::from(plan.pins);
         self.state.pins = u64::try_from(pins).unwrap_or(0);
         Ok(outcome)
@@ -63,8 +69,10 @@ impl Writer {
             tx.bytes += bytes as u64;
             tx.rows.push(NewRow {
                 kind: body.kind,
-                batch: number,
-                entry: position,
+                source: RowSource::Entry {
+                    batch: number,
+                    entry: position,
+                },
                 pins: entry.pins,
             });
             outcome.stored += 1;
@@ -163,7 +171,7 @@ fn apply_tokens(tx: &mut Transaction, plan: &Plan) -> Result<(), Error> {
     if plan.tokens.is_empty() {
         return Ok(());
     }
-    tx.tokens_changed = true;
+    tx.rows_changed = true;
     let mut table = tx.txn.open_table(TOKENS).during("opening tokens-1")?;
     for (key, row) in &plan.tokens {
         if row.is_empty() {

@@ -9,6 +9,9 @@ use crate::tables::schema::{JOURNAL, META, MetaKey};
 /// Blocks or journal entries from which closing a store writes a checkpoint: opening replays fewer in a millisecond.
 const CLOSE_ENTRIES: u64 = 4_096;
 
+/// Operations of profiles from which it does: taking one in again costs more.
+const CLOSE_OPERATIONS: u64 = 1_024;
+
 /// Entries merged at a checkpoint, in checkpoints: enough for six levels of runs.
 const MERGE_PER_CHECKPOINT: u64 = 6;
 
@@ -35,6 +38,7 @@ impl Writer {
             self.write_journal(tx)?;
         }
         self.merge_runs(tx, written)?;
+        self.checkpoint_profiles(tx)?;
         self.write_meta(tx)?;
         tx.checkpointed = true;
         self.shared.metrics.checkpoints(1);
@@ -89,7 +93,9 @@ impl Writer {
 
     fn try_finish(&mut self) -> Result<(), Error> {
         let fresh = self.state.next_seq - self.state.watermark;
-        let checkpoint = fresh.max(self.state.journal_entries) >= CLOSE_ENTRIES;
+        let operations = self.recent.operations() as u64;
+        let checkpoint = fresh.max(self.state.journal_entries) >= CLOSE_ENTRIES
+            || operations >= CLOSE_OPERATIONS;
         if !checkpoint && self.unflushed_since.is_none() {
             return Ok(());
         }

@@ -1,8 +1,9 @@
 use core::ops::Bound;
 
 use crossbeam_channel::Receiver;
+use uxf_codec::ElementHash;
 
-use super::transaction::{NewRow, Transaction};
+use super::transaction::{NewRow, RowSource, Transaction};
 use super::{Command, CommitOutcome, GROUP_BYTES_MAX, GROUP_ELEMENTS_MAX, Request, Writer, answer};
 use crate::elements::count::Count;
 use crate::error::{During as _, Error};
@@ -21,15 +22,15 @@ impl Writer {
         first: Request,
         commands: &Receiver<Command>,
     ) -> Option<Command> {
-        let mut elements = first.batch.entries.len();
-        let mut bytes = first.batch.bytes.len();
+        let (mut elements, mut bytes) = first.batch.weight();
         let mut group = vec![first];
         let mut other = None;
         while elements < GROUP_ELEMENTS_MAX && bytes < GROUP_BYTES_MAX {
             match commands.try_recv() {
                 Ok(Command::Commit(request)) => {
-                    elements += request.batch.entries.len();
-                    bytes += request.batch.bytes.len();
+                    let (more, more_bytes) = request.batch.weight();
+                    elements += more;
+                    bytes += more_bytes;
                     group.push(request);
                 }
                 Ok(command) => {
@@ -78,17 +79,27 @@ impl Writer {
             Durability::Buffered
         };
         let mut tx = self.begin(durability)?;
+        let mut written = self.parked_is_due();
+        if written {
+            self.apply_due(&mut tx)?;
+        }
         for (number, request) in group.iter().enumerate() {
             let planned = match self.plan(&tx, &request.batch) {
                 Err(error) if !is_of_caller(&error) => return Err(error),
                 planned => planned,
             };
             outcomes.push(match planned {
-                Ok(plan) => Ok(self.apply(&mut tx, number, &request.batch, &plan)?),
+                Ok(mut plan) => {
+                    let profile = plan.profile.as_mut();
+                    let refusal = profile.and_then(|profile| profile.refusal.take());
+                    written |= refusal.is_some();
+                    let outcome = self.apply(&mut tx, number, &request.batch, &plan)?;
+                    refusal.map_or(Ok(outcome), Err)
+                }
                 Err(error) => Err(error),
             });
         }
-        if outcomes.iter().all(Result::is_err) {
+        if outcomes.iter().all(Result::is_err) && !written {
             self.count_outcomes(outcomes);
             return tx.txn.abort().during("giving up a commit");
         }
@@ -156,16 +167,9 @@ impl Writer {
         row: &mut Vec<u8>,
         write_state: &mut bool,
     ) -> Result<(), Error> {
-        let batch = group.get(new.batch).map(|request| &request.batch);
-        let entry = batch.and_then(|batch| batch.entry(new.entry));
-        let body = entry.and_then(|entry| entry.body.as_ref());
-        let (Some(batch), Some(entry), Some(body)) = (batch, entry, body) else {
-            return Err(Error::corrupted(
-                "blocks-1",
-                seq,
-                "INV-BLOCK-1: a new block without bytes",
-            ));
-        };
+        let (hash, bytes) = new_block(group, new).ok_or_else(|| {
+            Error::corrupted("blocks-1", seq, "INV-BLOCK-1: a new block without bytes")
+        })?;
         let pins = u32::try_from(new.pins).unwrap_or_else(|_| {
             *write_state = true;
             0
@@ -175,11 +179,11 @@ impl Writer {
             _ => 0,
         };
         BlockRow {
-            kind: body.kind,
+            kind: new.kind,
             count,
             pins,
-            hash: entry.hash,
-            bytes: batch.bytes_of(body),
+            hash,
+            bytes,
         }
         .encode(row);
         Ok(())
@@ -192,6 +196,7 @@ impl Writer {
         let entries = self.state.journal_entries + tx.changed.len() as u64;
         let fold = entries >= self.shared.options.journal_entries as u64;
         let fresh = self.state.next_seq - self.state.watermark;
+        let fresh = fresh.max(self.recent.operations() as u64);
         if fold || fresh >= self.shared.options.checkpoint_elements as u64 {
             return self.checkpoint(tx, fold);
         }
@@ -217,6 +222,18 @@ impl Writer {
     }
 }
 
+/// The hash and the bytes of a new block.
+fn new_block<'a>(group: &'a [Request], new: &'a NewRow) -> Option<(ElementHash, &'a [u8])> {
+    match &new.source {
+        RowSource::Entry { batch, entry } => {
+            let batch = &group.get(*batch)?.batch;
+            let entry = batch.entry(*entry)?;
+            Some((entry.hash, batch.bytes_of(entry.body.as_ref()?)))
+        }
+        RowSource::Commit(commit) => Some((commit.hash, &commit.bytes)),
+    }
+}
+
 /// Whether an error of planning is about the batch and not about the store.
 fn is_of_caller(error: &Error) -> bool {
     matches!(
@@ -225,5 +242,6 @@ fn is_of_caller(error: &Error) -> bool {
             | Error::NotATokenRoot { .. }
             | Error::OverReleased { .. }
             | Error::LimitExceeded { .. }
+            | Error::Profile(_)
     )
 }

@@ -8,6 +8,7 @@ mod apply;
 mod checkpoint;
 mod commit;
 mod plan;
+mod profiles;
 mod sweep;
 mod transaction;
 
@@ -22,16 +23,20 @@ use redb::ReadableTable as _;
 
 use crate::error::{During as _, Error};
 use crate::options::{Durability, RepairPolicy};
+use crate::profile::session::Session;
 use crate::recovery::Recovered;
+use crate::replica::{Recent, Replica, ReplicaView};
 use crate::shared::Shared;
 use crate::snapshot::Snapshot;
 use crate::tables::run_directory::RunDirectory;
 use crate::tables::schema::INVENTORIES;
 use crate::tables::state::State;
 
+pub(crate) use self::profiles::OpenProfile;
 pub use self::sweep::SweepOutcome;
 use self::sweep::SweepQueue;
 pub(crate) use self::sweep::{Spared, links_of};
+pub(crate) use self::transaction::Changed;
 use self::transaction::Pending;
 
 /// Pause after which an idle store is made quick to open, see [`RepairPolicy::Balanced`].
@@ -55,6 +60,12 @@ pub struct CommitOutcome {
     pub known: u64,
     /// Bytes of the elements stored.
     pub stored_bytes: u64,
+    /// Commits appended to logs of a profile.
+    pub commits: u64,
+    /// Commits that were there already.
+    pub commits_known: u64,
+    /// Commits that are kept until their time comes.
+    pub commits_parked: u64,
 }
 
 /// A batch that is with the writer.
@@ -87,6 +98,10 @@ pub(crate) enum Command {
     View(Sender<Result<(Snapshot, State), Error>>),
     /// A snapshot and what a sweep of it would spare.
     SweepPreview(Sender<Result<(Snapshot, Spared), Error>>),
+    /// Opens a profile, or makes it.
+    OpenProfile(Box<OpenProfile>, Sender<Result<Arc<Session>, Error>>),
+    /// What is known of a profile's logs and devices, with a snapshot it belongs to.
+    Replica(u32, Sender<Result<ReplicaView, Error>>),
     Compact(Sender<Result<(), Error>>),
     Stop(Sender<Result<(), Error>>),
 }
@@ -130,6 +145,9 @@ pub(crate) struct Writer {
     directory: RunDirectory,
     state: State,
     sweep: SweepQueue,
+    replica: Replica,
+    /// What the commits since the last checkpoint came to.
+    recent: Arc<Recent>,
     /// Whether the last thing done was a step of the sweep, so that the next one need not wait for a pause.
     sweeping: bool,
     /// When the oldest commit was made that is not durable yet.
@@ -143,15 +161,17 @@ pub(crate) struct Writer {
 impl Writer {
     pub(crate) fn new(shared: Arc<Shared>, recovered: Recovered) -> Self {
         Self {
-            shared,
             counts: recovered.counts,
             directory: recovered.directory,
             state: recovered.state,
             sweep: SweepQueue::after_open(recovered.state.released > 0),
+            recent: shared.recent(),
+            replica: recovered.replica,
             sweeping: false,
             unflushed_since: None,
             pending: Pending::default(),
             commits_since_quick: None,
+            shared,
         }
     }
 
@@ -172,6 +192,12 @@ impl Writer {
                 Ok(Command::Inventory(name, reply)) => answer(&reply, self.make_inventory(&name)),
                 Ok(Command::View(reply)) => answer(&reply, self.view()),
                 Ok(Command::SweepPreview(reply)) => answer(&reply, self.sweep_preview()),
+                Ok(Command::OpenProfile(open, reply)) => {
+                    answer(&reply, self.open_profile(*open));
+                }
+                Ok(Command::Replica(profile, reply)) => {
+                    answer(&reply, self.replica_view(profile));
+                }
                 Ok(Command::Compact(reply)) => answer(&reply, self.compact()),
                 Ok(Command::Stop(reply)) => {
                     answer(&reply, self.finish());

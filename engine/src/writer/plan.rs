@@ -2,12 +2,14 @@ use std::collections::HashMap;
 use uxf_codec::{ElementHash, ElementType};
 
 use super::Writer;
+use super::profiles::ProfilePlan;
 use super::transaction::Transaction;
 use crate::batch::{BatchData, BatchEntry};
 use crate::elements::count::Count;
 use crate::elements::fingerprint::Fingerprint;
 use crate::elements::segment::SEQ_MAX;
 use crate::error::Error;
+use crate::shared::Shared;
 use crate::tables::row::BlockKind;
 use crate::tables::schema::{token_key, token_pins};
 
@@ -24,6 +26,8 @@ pub(super) struct Plan {
     pub(super) tokens: Vec<(Vec<u8>, Vec<u8>)>,
     /// Anonymous pins added less those taken away.
     pub(super) pins: i64,
+    /// What happens to a profile.
+    pub(super) profile: Option<ProfilePlan>,
 }
 
 /// Where an element of a batch is.
@@ -73,6 +77,7 @@ impl Writer {
         };
         planning.pins(batch);
         self.plan_tokens(tx, batch, &mut planning)?;
+        self.plan_profile(tx, batch, &mut planning)?;
         self.plan_bodies(batch, &mut planning)?;
         self.plan_references(batch, &mut planning)?;
         check_roots(tx, batch, &planning)?;
@@ -259,8 +264,8 @@ impl Writer {
 }
 
 /// A plan in the making.
-struct Planning<'b> {
-    plan: Plan,
+pub(super) struct Planning<'b> {
+    pub(super) plan: Plan,
     /// Who needs an element, by position; such an element must be there or be put.
     needed: Vec<Option<&'static str>>,
     /// Pins that tokens no longer have, by sequence number.
@@ -280,6 +285,22 @@ impl Planning<'_> {
                 self.plan.pins = self.plan.pins.saturating_add(entry.pins);
             }
         }
+    }
+
+    /// Refers to an element that the batch names.
+    pub(super) fn refer_to(
+        &mut self,
+        shared: &Shared,
+        batch: &BatchData,
+        hash: &ElementHash,
+        wanted_by: &'static str,
+    ) -> Result<(), Error> {
+        let position = batch.find(shared, hash).ok_or(Error::MissingElement {
+            hash: *hash,
+            wanted_by,
+        })?;
+        self.refer(position, wanted_by);
+        Ok(())
     }
 
     fn need(&mut self, position: u32, wanted_by: &'static str) {

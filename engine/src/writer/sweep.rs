@@ -8,7 +8,9 @@ use super::Writer;
 use super::transaction::Transaction;
 use crate::elements::count::{Count, PAGE_LEN};
 use crate::error::{During as _, Error};
+use crate::oplog::Commit;
 use crate::options::Durability;
+use crate::profile::change::ReadCommit;
 use crate::snapshot::Snapshot;
 use crate::tables::row::{BlockKind, BlockRow};
 use crate::tables::schema::BLOCKS;
@@ -387,10 +389,18 @@ pub(crate) fn links_of<'a>(
 ) -> Result<BlockRow<'a>, Error> {
     let row = BlockRow::decode(seq, row)?;
     links.clear();
-    if let BlockKind::Element(_) = row.kind {
-        let view = ElementView::parse(row.bytes)
-            .map_err(|error| Error::corrupted("blocks-1", seq, error.to_string()))?;
-        view.distinct_links(links);
+    let damaged = |reason: String| Error::corrupted("blocks-1", seq, reason);
+    match row.kind {
+        BlockKind::Opaque => {}
+        BlockKind::Element(_) => {
+            let view = ElementView::parse(row.bytes).map_err(|error| damaged(error.to_string()))?;
+            view.distinct_links(links);
+        }
+        BlockKind::Commit => {
+            let commit = Commit::decode(row.bytes).map_err(|error| damaged(error.to_string()))?;
+            links.extend(ReadCommit::of(&commit).links());
+        }
+        BlockKind::Segment => return Err(damaged("a kind that is not in use yet".to_owned())),
     }
     Ok(row)
 }

@@ -1,9 +1,15 @@
+use std::sync::Arc;
+
 use redb::{ReadableTable as _, WriteTransaction};
 
 use super::Writer;
 use crate::elements::fingerprint::Fingerprint;
 use crate::error::{During as _, Error};
+use crate::oplog::identity::LogId;
+use crate::oplog::{HybridTime, OpKind};
 use crate::options::{Durability, RepairPolicy};
+use crate::profile::change::ReadCommit;
+use crate::replica::Recent;
 use crate::tables::row::{BlockKind, BlockRow};
 use crate::tables::schema::{BLOCKS, TOKENS};
 
@@ -36,8 +42,8 @@ pub(super) struct Transaction {
     pub(super) released: u64,
     /// Whether the rows are written, so that later count changes must be journaled.
     pub(super) rows_written: bool,
-    /// Whether a token row changed.
-    pub(super) tokens_changed: bool,
+    /// Whether a row of a table changed that is neither a block nor the journal.
+    pub(super) rows_changed: bool,
     /// Whether the totals must be written although no count changed.
     pub(super) write_state: bool,
     /// Bytes of new blocks, about.
@@ -45,16 +51,38 @@ pub(super) struct Transaction {
     pub(super) durability: Durability,
     /// Whether this commit wrote an index run.
     pub(super) checkpointed: bool,
+    /// What the commits after this one go into, if it wrote the tables of profiles.
+    pub(super) next_recent: Option<Arc<Recent>>,
+    /// What changed in profiles, for those who watch.
+    pub(super) changes: Vec<Changed>,
 }
 
 /// A new block that is not written yet.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct NewRow {
-    /// Position of its batch in the group.
-    pub(super) batch: usize,
-    pub(super) entry: u32,
+    pub(super) source: RowSource,
     pub(super) kind: BlockKind,
     pub(super) pins: i64,
+}
+
+/// Where the bytes of a new block are.
+#[derive(Clone, Debug)]
+pub(super) enum RowSource {
+    /// In a batch: its position in the group, and the entry's in it.
+    Entry { batch: usize, entry: u32 },
+    /// The writer made them, or a peer.
+    Commit(Arc<ReadCommit>),
+}
+
+/// What a commit of a log changed.
+#[derive(Clone, Debug)]
+pub(crate) struct Changed {
+    pub(crate) profile: u32,
+    pub(crate) log: LogId,
+    pub(crate) time: HybridTime,
+    /// Whether it was made here.
+    pub(crate) own: bool,
+    pub(crate) keys: Vec<(Box<str>, OpKind)>,
 }
 
 /// What the next durable commit makes durable, beside what is its own.
@@ -106,7 +134,7 @@ impl Transaction {
     pub(super) fn is_empty(&self) -> bool {
         self.rows.is_empty()
             && self.changed.is_empty()
-            && !self.tokens_changed
+            && !self.rows_changed
             && !self.write_state
             && !self.checkpointed
     }
@@ -131,11 +159,13 @@ impl Writer {
             gone: Vec::new(),
             released: 0,
             rows_written: false,
-            tokens_changed: false,
+            rows_changed: false,
             write_state: false,
             bytes: 0,
             durability,
             checkpointed: false,
+            next_recent: None,
+            changes: Vec::new(),
         })
     }
 
@@ -187,10 +217,17 @@ impl Writer {
         if tx.checkpointed {
             self.shared.locator.clear_pending();
         }
+        if let Some(recent) = tx.next_recent.take() {
+            self.recent = Arc::clone(&recent);
+            self.shared.set_recent(recent);
+        }
         self.shared.readers.publish(&tx.gone, &self.shared.locator);
         self.shared.publish_state(&self.state);
         self.shared.locator.trim(&self.shared.metrics);
         self.counts.trim(options.index_bytes / 4);
+        for changed in tx.changes {
+            self.shared.watchers.tell(&changed);
+        }
         Ok(())
     }
 

@@ -103,6 +103,10 @@ impl Clock for FaultyClock {
         assert!(!self.0.load(Ordering::SeqCst), "the clock is broken");
         Duration::ZERO
     }
+
+    fn unix_millis(&self) -> u64 {
+        0
+    }
 }
 
 #[test]

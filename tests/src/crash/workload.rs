@@ -209,6 +209,10 @@ impl Clock for StoppedClock {
     fn monotonic(&self) -> Duration {
         Duration::ZERO
     }
+
+    fn unix_millis(&self) -> u64 {
+        1_700_000_000_000
+    }
 }
 
 #[derive(Debug)]

@@ -22,7 +22,8 @@ const LABEL: &[u8] = b"uxf/revocation/1\0";
 ///
 /// let read = Revocation::decode(&issued.encode()).unwrap();
 /// assert!(read.verify(signer.profile()).is_ok());
-/// assert!(read.refuses(&log, 42) && !read.refuses(&log, 41));
+/// assert!(Revocation::any_refuses([&read].into_iter(), &log, 42));
+/// assert!(!Revocation::any_refuses([&read].into_iter(), &log, 41));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revocation {
@@ -34,7 +35,8 @@ pub struct Revocation {
 }
 
 impl Revocation {
-    /// Signs that operations of a device after `last_seq` count no more: in one epoch, or with `None` in every one.
+    /// Signs that operations of a device after `last_seq` count no more: in one epoch, or with `None` in every epoch
+    /// that no revocation of its own speaks of.
     pub fn issue(
         signer: &ProfileSigner,
         device: DeviceId,
@@ -73,11 +75,25 @@ impl Revocation {
         self.time
     }
 
-    /// Whether it ends the right of a log to the operation with this sequence number.
-    pub fn refuses(&self, log: &LogId, seq: u64) -> bool {
-        self.device == log.device
-            && self.epoch.is_none_or(|epoch| epoch == log.epoch)
-            && seq > self.last_seq
+    /// Whether a profile's revocations end the right of a log to the operation with this sequence number. The ones
+    /// that name the log's epoch decide, and if there is none, those for every epoch; of several the strictest.
+    pub fn any_refuses<'r>(
+        revocations: impl Iterator<Item = &'r Self>,
+        log: &LogId,
+        seq: u64,
+    ) -> bool {
+        let (mut named, mut general) = (None, None);
+        for revocation in revocations.filter(|revocation| revocation.device == log.device) {
+            let last = match revocation.epoch {
+                Some(epoch) if epoch == log.epoch => &mut named,
+                Some(_) => continue,
+                None => &mut general,
+            };
+            *last = Some(last.map_or(revocation.last_seq, |last: u64| {
+                last.min(revocation.last_seq)
+            }));
+        }
+        named.or(general).is_some_and(|last| seq > last)
     }
 
     /// The canonical bytes: an array of the signed map and the signature.
@@ -202,12 +218,21 @@ mod tests {
             device: issued.device(),
             epoch: Epoch::from_u64(epoch),
         };
-        assert!(issued.refuses(&log(5), 11));
-        assert!(!issued.refuses(&log(6), 11));
+        let refuses = |all: &[&Revocation], log: LogId, seq| {
+            Revocation::any_refuses(all.iter().copied(), &log, seq)
+        };
+        assert!(refuses(&[&issued], log(5), 11));
+        assert!(!refuses(&[&issued], log(6), 11));
         let stranger = LogId {
             device: DeviceKey::take(&mut [8; 32]).id(),
             ..log(5)
         };
-        assert!(!issued.refuses(&stranger, 11));
+        assert!(!refuses(&[&issued], stranger, 11));
+        // One for every epoch decides where none is for the log's own.
+        let (general, _) = sample(None, 0);
+        assert!(!refuses(&[&general, &issued], log(5), 10));
+        assert!(refuses(&[&general, &issued], log(6), 1));
+        let (stricter, _) = sample(Some(5), 3);
+        assert!(refuses(&[&issued, &stricter, &general], log(5), 4));
     }
 }

@@ -6,7 +6,7 @@
 //! numbers written as floats; this does not. [`Envelope::decode`] borrows and allocates nothing. Who may claim what
 //! origin is decided here too, and [`Envelope::receive`] is the one door for entries of a peer.
 //!
-//! [`LamportClock`] numbers the writes of one writer. Nothing here reads a clock. Not yet wired into the store.
+//! [`LamportClock`] numbers the writes of one writer. Nothing here reads a clock.
 
 mod codec;
 mod kind;

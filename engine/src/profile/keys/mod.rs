@@ -3,7 +3,7 @@
 //!
 //! The table in `schema` is the one place that says which keys are replicated, how concurrent values of a replicated
 //! key are merged, and which keys never leave the device. A replicated key without a merger cannot be written down.
-//! Everything here is pure text. Not yet wired into the store: nothing calls it there so far.
+//! Everything here is pure text.
 
 mod address;
 mod schema;

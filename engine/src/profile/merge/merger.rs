@@ -47,6 +47,12 @@ impl Merger {
         Self::BundleRef,
     ];
 
+    /// Whether the rule can read a value of a key. One that it cannot loses against every value that it can.
+    pub fn reads(self, key: &str, value: &str) -> bool {
+        matches!(self, Self::LastWriter)
+            || matches!(self.merge(key, value, value), Merged::Value(_))
+    }
+
     /// Merges two values of a key. Of a value that the rule can read and one that it cannot, the first counts.
     ///
     /// ```

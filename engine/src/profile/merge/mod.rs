@@ -8,7 +8,7 @@
 //! not show in the fields of the reference is kept in one more field, `_merge`.
 //!
 //! [`Merger`] names the rule of each class of keys; the table of [`keys`](super::keys) says which class has which.
-//! Values are JSON text. Bytes of a row are bounded before they are read. Not yet wired into the store.
+//! Values are JSON text. Bytes of a row are bounded before they are read.
 
 mod json;
 mod log_order;

@@ -9,8 +9,6 @@
 //! A nonce is made only inside [`Sealer::seal`], from entropy the caller passes in, and every seal is counted against
 //! the bound for random nonces. Secrets live in one heap allocation each, are compared in constant time, show nothing
 //! in `Debug` and are wiped on drop; plaintext is handed out in buffers that are wiped as well.
-//!
-//! Not yet wired into the store: nothing calls it there so far.
 
 mod aad;
 mod derive;

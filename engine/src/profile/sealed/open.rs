@@ -75,14 +75,21 @@ fn open_bytes(
     aad: &[u8],
     sealed: &[u8],
 ) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+    let key: &Key<Aes256Gcm> = key.as_bytes().into();
+    open_with(&Box::new(Aes256Gcm::new(key)), aad, sealed)
+}
+
+pub(super) fn open_with(
+    cipher: &Aes256Gcm,
+    aad: &[u8],
+    sealed: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, OpenError> {
     let too_short = OpenError::TooShort {
         found: sealed.len(),
         least: OVERHEAD_BYTES,
     };
     let (nonce, rest) = sealed.split_first_chunk::<NONCE_LEN>().ok_or(too_short)?;
     let (body, tag) = rest.split_last_chunk::<TAG_LEN>().ok_or(too_short)?;
-    let key: &Key<Aes256Gcm> = key.as_bytes().into();
-    let cipher = Box::new(Aes256Gcm::new(key));
     let mut value = Zeroizing::new(body.to_vec());
     let (nonce, tag): (&Nonce<_>, &Tag) = (nonce.into(), tag.into());
     let opened = cipher.decrypt_inout_detached(nonce, aad, value.as_mut_slice().into(), tag);

@@ -1,11 +1,14 @@
 use core::fmt;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use aes_gcm::aead::{AeadInOut as _, KeyInit as _};
 use aes_gcm::{Aes256Gcm, Key, Nonce};
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 use super::aad::{Aad, KEY_BYTES_MAX};
 use super::derive::SealingKey;
+use super::open::{OpenError, open_with};
 use super::{NONCE_LEN, OVERHEAD_BYTES};
 use crate::Entropy;
 
@@ -84,14 +87,14 @@ impl FreshNonce {
     }
 }
 
-/// Seals values under one key and counts them.
+/// Seals values under one key, on any number of threads, and counts them.
 ///
 /// The count is the caller's to keep: a store writes [`Sealer::sealed`] with its commits and gives it back when it is
 /// opened again. Each device counts its own seals. Nonces are random, so devices that share a key share its bound; the
 /// warning level leaves room for a few dozen of them.
 pub struct Sealer {
     cipher: Box<Aes256Gcm>,
-    sealed: u64,
+    sealed: AtomicU64,
 }
 
 impl Sealer {
@@ -100,18 +103,18 @@ impl Sealer {
         let key: &Key<Aes256Gcm> = key.as_bytes().into();
         Self {
             cipher: Box::new(Aes256Gcm::new(key)),
-            sealed,
+            sealed: AtomicU64::new(sealed),
         }
     }
 
     /// Values sealed under this key so far, failed attempts included.
-    pub const fn sealed(&self) -> u64 {
-        self.sealed
+    pub fn sealed(&self) -> u64 {
+        self.sealed.load(Ordering::Relaxed)
     }
 
     /// Whether the bound on nonces is near enough for the operator to be told.
-    pub const fn is_near_bound(&self) -> bool {
-        self.sealed >= SEALS_WARNING
+    pub fn is_near_bound(&self) -> bool {
+        self.sealed() >= SEALS_WARNING
     }
 
     /// Seals a value for one place of one profile. The source of randomness is asked for the 12 bytes of a nonce.
@@ -123,7 +126,7 @@ impl Sealer {
     /// let secret = WalletSecret::take(&mut [1; 32]);
     /// let (key, profile) = (SealingKey::derive(&secret), ProfileId::of(&secret).unwrap());
     /// let aad = Aad { profile: &profile, key: "addresses.tracked", place: Place::Row };
-    /// let mut sealer = Sealer::new(&key, 0);
+    /// let sealer = Sealer::new(&key, 0);
     /// let sealed = sealer.seal(&aad, b"value", &SystemEntropy).unwrap();
     /// assert_eq!(open(&key, &aad, sealed.as_bytes()).unwrap().as_slice(), b"value");
     /// assert_eq!(sealer.sealed(), 1);
@@ -132,24 +135,19 @@ impl Sealer {
     /// # Errors
     /// All of [`SealError`].
     pub fn seal(
-        &mut self,
+        &self,
         aad: &Aad<'_>,
         value: &[u8],
         entropy: &dyn Entropy,
     ) -> Result<SealedValue, SealError> {
-        if self.sealed >= SEALS_MAX {
-            return Err(SealError::KeyWornOut {
-                sealed: self.sealed,
-            });
-        }
         if aad.key.len() > KEY_BYTES_MAX {
             return Err(SealError::KeyTooLong {
                 found: aad.key.len(),
                 limit: KEY_BYTES_MAX,
             });
         }
+        self.count_one()?;
         let nonce = FreshNonce::draw(entropy)?;
-        self.sealed += 1;
         let mut bytes = Vec::with_capacity(value.len().saturating_add(OVERHEAD_BYTES));
         bytes.extend_from_slice(&nonce.0);
         bytes.extend_from_slice(value);
@@ -168,12 +166,33 @@ impl Sealer {
         bytes.extend_from_slice(&tag);
         Ok(SealedValue(bytes))
     }
+
+    /// Opens a sealed value at the place it was sealed for, as [`open`](super::open) does, without expanding the key
+    /// once more.
+    ///
+    /// # Errors
+    /// Those of [`open`](super::open).
+    pub fn open(&self, aad: &Aad<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+        open_with(&self.cipher, &aad.to_bytes(), sealed)
+    }
+
+    /// Takes one of the seals that are left.
+    fn count_one(&self) -> Result<(), SealError> {
+        let one_more = |sealed| (sealed < SEALS_MAX).then_some(sealed + 1);
+        let counted = self
+            .sealed
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
+        match counted {
+            Ok(_) => Ok(()),
+            Err(sealed) => Err(SealError::KeyWornOut { sealed }),
+        }
+    }
 }
 
 impl fmt::Debug for Sealer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sealer")
-            .field("sealed", &self.sealed)
+            .field("sealed", &self.sealed())
             .finish_non_exhaustive()
     }
 }
@@ -208,7 +227,7 @@ mod tests {
     fn two_seals_of_one_value_differ_and_both_open() {
         let profile = ProfileId::from_bytes([2; 33]);
         let aad = aad(&profile, "k");
-        let mut sealer = Sealer::new(&key(), 0);
+        let sealer = Sealer::new(&key(), 0);
         let one = sealer.seal(&aad, b"", &Fixed(1)).unwrap();
         let two = sealer.seal(&aad, b"", &Fixed(2)).unwrap();
         assert_ne!(one, two);
@@ -220,7 +239,7 @@ mod tests {
     #[test]
     fn a_failed_source_of_randomness_seals_nothing() {
         let profile = ProfileId::from_bytes([2; 33]);
-        let mut sealer = Sealer::new(&key(), 0);
+        let sealer = Sealer::new(&key(), 0);
         let failed = sealer.seal(&aad(&profile, "k"), b"v", &Dry);
         assert!(matches!(failed, Err(SealError::Entropy(_))));
         assert_eq!(failed.unwrap_err().code(), "ENCRYPTION_FAILED");
@@ -229,7 +248,7 @@ mod tests {
     #[test]
     fn a_worn_out_key_seals_no_more() {
         let profile = ProfileId::from_bytes([2; 33]);
-        let mut sealer = Sealer::new(&key(), SEALS_MAX - 1);
+        let sealer = Sealer::new(&key(), SEALS_MAX - 1);
         assert!(sealer.is_near_bound());
         assert!(sealer.seal(&aad(&profile, "k"), b"v", &Fixed(0)).is_ok());
         let refused = sealer.seal(&aad(&profile, "k"), b"v", &Fixed(0));
@@ -243,7 +262,7 @@ mod tests {
     #[test]
     fn a_key_name_over_the_cap_is_refused() {
         let profile = ProfileId::from_bytes([2; 33]);
-        let mut sealer = Sealer::new(&key(), 0);
+        let sealer = Sealer::new(&key(), 0);
         let name = "k".repeat(KEY_BYTES_MAX + 1);
         let refused = sealer.seal(&aad(&profile, &name), b"v", &Fixed(0));
         assert!(matches!(

@@ -1,0 +1,172 @@
+//! What a batch does to a profile, as it goes to the writer.
+
+use core::ops::Range;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use uxf_codec::ElementHash;
+use zeroize::Zeroizing;
+
+use super::fold::ValueVersion;
+use super::merge::Merger;
+use super::sealed::SealedValue;
+use super::session::Session;
+use crate::oplog::identity::{Certificate, Revocation};
+use crate::oplog::{Commit, CommitId, ForkProof, Header, OpKind, REFERENCE_BYTES, SealedCommit};
+use crate::profile::envelope::EntryKind;
+
+/// Changes of one profile.
+#[derive(Debug)]
+pub(crate) enum ProfilePart {
+    /// Made here.
+    Local(LocalPart),
+    /// Made elsewhere.
+    Foreign(ForeignPart),
+}
+
+/// What is written on this device.
+#[derive(Debug)]
+pub(crate) struct LocalPart {
+    pub(crate) session: Arc<Session>,
+    /// One for each key, because the operations of a commit have one time.
+    pub(crate) changes: BTreeMap<Box<str>, Change>,
+    /// What keys have to be for the batch to be applied; `None` for a key without a state.
+    pub(crate) expected: Vec<(Box<str>, Option<ValueVersion>)>,
+    /// Values that stay on this device: set, or removed.
+    pub(crate) local: BTreeMap<Box<str>, Option<SealedValue>>,
+    /// Bytes of all that, about.
+    pub(crate) bytes: usize,
+    /// Certificates and revocations issued here.
+    pub(crate) certificates: Vec<Certificate>,
+    pub(crate) revocations: Vec<Revocation>,
+}
+
+impl LocalPart {
+    pub(crate) const fn new(session: Arc<Session>) -> Self {
+        Self {
+            session,
+            changes: BTreeMap::new(),
+            expected: Vec::new(),
+            local: BTreeMap::new(),
+            bytes: 0,
+            certificates: Vec::new(),
+            revocations: Vec::new(),
+        }
+    }
+}
+
+/// What becomes of a key.
+#[derive(Debug)]
+pub(crate) struct Change {
+    pub(crate) entry: EntryKind,
+    pub(crate) to: To,
+}
+
+#[derive(Debug)]
+pub(crate) enum To {
+    /// A value in the operation.
+    Sealed(SealedValue),
+    /// A value in a block of its own, which is in the batch: its reference.
+    Block([u8; REFERENCE_BYTES]),
+    /// Nothing.
+    Deleted,
+    /// What it is, joined with these values one after the other. The writer does it, because two joins of what was
+    /// read before would lose one of the two.
+    Merged(Merger, Vec<Zeroizing<String>>),
+}
+
+/// What devices wrote, as a peer or a file brought it.
+#[derive(Debug)]
+pub(crate) struct ForeignPart {
+    pub(crate) session: Arc<Session>,
+    /// Verified.
+    pub(crate) certificates: Vec<Certificate>,
+    /// Verified.
+    pub(crate) revocations: Vec<Revocation>,
+    /// Verified.
+    pub(crate) forks: Vec<ForkProof>,
+    /// Decoded and with good signatures, in the order they came.
+    pub(crate) commits: Vec<Arc<ReadCommit>>,
+}
+
+/// A commit, read and taken apart.
+#[derive(Debug)]
+pub(crate) struct ReadCommit {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) header: Header,
+    pub(crate) id: CommitId,
+    pub(crate) hash: ElementHash,
+    pub(crate) operations: Vec<OperationPart>,
+}
+
+/// Where the parts of an operation lie in its commit.
+#[derive(Clone, Debug)]
+pub(crate) struct OperationPart {
+    pub(crate) kind: OpKind,
+    pub(crate) entry: EntryKind,
+    key: Range<usize>,
+    pub(crate) value: Range<usize>,
+}
+
+impl ReadCommit {
+    /// Takes a commit apart that was decoded of these bytes.
+    pub(crate) fn of(commit: &Commit<'_>) -> Self {
+        Self {
+            bytes: commit.as_bytes().to_vec(),
+            header: commit.header().clone(),
+            id: commit.id(),
+            hash: ElementHash::from_bytes(crate::oplog::block_hash(commit.as_bytes())),
+            operations: parts(commit),
+        }
+    }
+
+    /// Takes a commit apart that was made here.
+    pub(crate) fn sealed(sealed: SealedCommit) -> Self {
+        let operations = parts(&sealed.commit());
+        Self {
+            header: sealed.header().clone(),
+            id: sealed.id(),
+            hash: ElementHash::from_bytes(crate::oplog::block_hash(sealed.as_bytes())),
+            operations,
+            bytes: sealed.into_bytes(),
+        }
+    }
+
+    pub(crate) fn key(&self, part: &OperationPart) -> &str {
+        let key = self.bytes.get(part.key.clone()).unwrap_or_default();
+        core::str::from_utf8(key).unwrap_or_default()
+    }
+
+    pub(crate) fn value(&self, part: &OperationPart) -> &[u8] {
+        self.bytes.get(part.value.clone()).unwrap_or_default()
+    }
+
+    /// The blocks that hold values of its operations.
+    pub(crate) fn links(&self) -> impl Iterator<Item = ElementHash> + '_ {
+        let references = self
+            .operations
+            .iter()
+            .filter(|part| part.kind == OpKind::Ref);
+        references.filter_map(|part| referenced(self.value(part)))
+    }
+}
+
+fn parts(commit: &Commit<'_>) -> Vec<OperationPart> {
+    let start = commit.as_bytes().as_ptr().addr();
+    let part = |(operation, value): (crate::oplog::Operation<'_>, Range<usize>)| {
+        let key = operation.key.as_ptr().addr().saturating_sub(start);
+        OperationPart {
+            kind: operation.kind,
+            entry: operation.entry,
+            key: key..key + operation.key.len(),
+            value,
+        }
+    };
+    commit.operations().map(part).collect()
+}
+
+/// The block that a reference names.
+pub(crate) fn referenced(reference: &[u8]) -> Option<ElementHash> {
+    let (_, digest) = reference.split_last_chunk::<32>()?;
+    Some(ElementHash::from_bytes(*digest))
+}

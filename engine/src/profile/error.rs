@@ -1,0 +1,149 @@
+use thiserror::Error;
+
+use super::sealed::{OpenError, ProfileKeyError, SealError};
+use crate::oplog::identity::{DeviceId, IdentityError, LogId};
+use crate::oplog::{ClockError, CommitError, ForkProofError, LogError};
+
+/// What went wrong with a profile. Nothing was changed, unless the variant says otherwise.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ProfileError {
+    /// The store has no profile of that wallet.
+    #[error("the store has no profile of this wallet; create it first")]
+    NotFound,
+    /// The wallet secret is no private key.
+    #[error(transparent)]
+    Secret(#[from] ProfileKeyError),
+    /// What arrived belongs to another profile.
+    #[error("this is of another profile")]
+    OtherProfile,
+    /// A key is empty or too long.
+    #[error("a key of {found} bytes, it may have 1 to {limit}")]
+    KeyLength {
+        /// Its length in bytes.
+        found: usize,
+        /// The cap in bytes.
+        limit: usize,
+    },
+    /// A value is too long.
+    #[error("a value of {found} bytes, the most is {limit}")]
+    ValueLength {
+        /// Its length in bytes.
+        found: usize,
+        /// The cap in bytes.
+        limit: usize,
+    },
+    /// The key belongs to a class whose values are merged, and the rule of the class cannot read this one.
+    #[error("the values of {key} are merged, and this is none that the rule for them can read")]
+    Unmergeable {
+        /// The key.
+        key: String,
+    },
+    /// A key is not what the batch expected it to be.
+    #[error("{key} was changed by somebody else meanwhile")]
+    Conflict {
+        /// The key.
+        key: String,
+    },
+    /// A value was not sealed.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// A value does not open. Its bytes were signed by a device of the profile, but not sealed for this place.
+    #[error("the value of {key} cannot be opened")]
+    Open {
+        /// The key.
+        key: String,
+        /// Why.
+        #[source]
+        source: OpenError,
+    },
+    /// A value cannot be read as the type asked for.
+    #[error("the value of {key} is not of the type asked for")]
+    Type {
+        /// The key.
+        key: String,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// There are no later times.
+    #[error(transparent)]
+    Clock(#[from] ClockError),
+    /// Bytes that are no commit, or one whose signature is wrong.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    /// A commit that does not fit into its log.
+    #[error("a commit of the log {log:?} is refused")]
+    Log {
+        /// The log.
+        log: LogId,
+        /// Why. After [`LogError::Equivocation`] the evidence is stored and the log marked as forked.
+        #[source]
+        source: Box<LogError>,
+    },
+    /// Two commits that were to prove a fork do not.
+    #[error(transparent)]
+    Fork(#[from] ForkProofError),
+    /// A certificate or a revocation that is not to be believed.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// A device wrote that the profile's key has not certified.
+    #[error("the device {device:?} has no certificate of this profile")]
+    Uncertified {
+        /// The device.
+        device: DeviceId,
+    },
+    /// A device wrote after its end.
+    #[error("the device of {log:?} was revoked before its operation {seq}")]
+    Revoked {
+        /// The log.
+        log: LogId,
+        /// The first refused sequence number of the commit.
+        seq: u64,
+    },
+    /// More devices, logs or statements than a profile may have, or more parked commits than are kept.
+    #[error("{what}: {found} is over the limit of {limit}")]
+    LimitExceeded {
+        /// What is too many, with its unit.
+        what: &'static str,
+        /// The limit.
+        limit: u64,
+        /// What there would be.
+        found: u64,
+    },
+    /// The values of commits that were asked for are not kept any more: they were compacted away.
+    #[error("operations of {log:?} from {seq} on were compacted away; ask for the checkpoint")]
+    Compacted {
+        /// The log.
+        log: LogId,
+        /// The first sequence number asked for.
+        seq: u64,
+    },
+}
+
+impl ProfileError {
+    /// The code of the reference where it has one, else the name of the variant in the same manner.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound => "PROFILE_NOT_FOUND",
+            Self::Secret(_) => "INVALID_SECRET",
+            Self::OtherProfile => "OTHER_PROFILE",
+            Self::KeyLength { .. } => "KEY_LENGTH",
+            Self::ValueLength { .. } => "VALUE_LENGTH",
+            Self::Unmergeable { .. } => "UNMERGEABLE",
+            Self::Conflict { .. } => "CONFLICT",
+            Self::Seal(error) => error.code(),
+            Self::Open { source, .. } => source.code(),
+            Self::Type { .. } => "VALUE_TYPE",
+            Self::Clock(_) => "CLOCK",
+            Self::Commit(_) => "COMMIT",
+            Self::Log { .. } => "LOG",
+            Self::Fork(_) => "FORK_PROOF",
+            Self::Identity(_) => "IDENTITY",
+            Self::Uncertified { .. } => "UNCERTIFIED",
+            Self::Revoked { .. } => "REVOKED",
+            Self::LimitExceeded { .. } => "LIMIT_EXCEEDED",
+            Self::Compacted { .. } => "COMPACTED",
+        }
+    }
+}

@@ -1,0 +1,362 @@
+use std::sync::Arc;
+
+use uxf_codec::ElementHash;
+
+use super::Profile;
+use crate::error::{During as _, Error};
+use crate::oplog::identity::{Certificate, LogId, Revocation};
+use crate::oplog::{Commit, ForkProof, HybridTime, OpKind, VersionVector, verify_batch};
+use crate::profile::ProfileError;
+use crate::profile::change::{ForeignPart, ProfilePart, ReadCommit};
+use crate::replica::ReplicaView;
+use crate::snapshot::Snapshot;
+use crate::tables::profile_rows::CommitRow;
+use crate::tables::schema::{
+    COMMITS, STATEMENTS, StatementKind, commit_key, split_commit_key, statement_key,
+};
+
+/// What one replica gives another: everything it needs to check and apply it is in here.
+///
+/// All fields are encoded, as they came or as they are stored; [`Profile::ingest`] checks every byte.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Delta {
+    /// Certificates of the profile's devices.
+    pub certificates: Vec<Vec<u8>>,
+    /// Revocations.
+    pub revocations: Vec<Vec<u8>>,
+    /// Proofs that a device wrote two histories.
+    pub forks: Vec<Vec<u8>>,
+    /// Sealed values that lie in blocks of their own.
+    pub blocks: Vec<Vec<u8>>,
+    /// Commits, those of each log in order.
+    pub commits: Vec<Vec<u8>>,
+    /// Whether there are more commits than the budget allowed: ask again with the new version vector.
+    pub is_partial: bool,
+}
+
+impl Delta {
+    /// Bytes of the commits and blocks.
+    pub fn byte_len(&self) -> usize {
+        let parts = [
+            &self.certificates,
+            &self.revocations,
+            &self.forks,
+            &self.blocks,
+            &self.commits,
+        ];
+        parts.into_iter().flatten().map(Vec::len).sum()
+    }
+}
+
+/// What taking in a [`Delta`] did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct IngestOutcome {
+    /// Commits that were new and are applied.
+    pub applied: u64,
+    /// Commits that were there already.
+    pub known: u64,
+    /// Commits that are too far ahead of this device's clock; they are applied when their time comes.
+    pub parked: u64,
+}
+
+/// A commit whose time has not come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ParkedCommit {
+    /// The log it is in.
+    pub log: LogId,
+    /// Sequence numbers of its first and last operation.
+    pub first_seq: u64,
+    /// See `first_seq`.
+    pub last_seq: u64,
+    /// The time it claims.
+    pub time: HybridTime,
+}
+
+/// An operation as the history has it. Its value is not opened: it may be an old one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LoggedOperation {
+    /// Who wrote it.
+    pub log: LogId,
+    /// Its sequence number in the log.
+    pub seq: u64,
+    /// When.
+    pub time: HybridTime,
+    /// What it did.
+    pub kind: OpKind,
+    /// To which key.
+    pub key: String,
+    /// Length of the sealed value, or of the reference to it, in bytes.
+    pub sealed_bytes: usize,
+}
+
+impl Profile {
+    /// How far this store knows each log. Parked commits do not count.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`], [`Error::Closed`].
+    pub fn version_vector(&self) -> Result<VersionVector, Error> {
+        let view = self.replica()?;
+        vector_of(&view)
+    }
+
+    /// What a replica with that version vector lacks, as far as commits of `bytes_max` bytes go; at least one commit,
+    /// if there is one. Commits of one log are given in order, so that what is cut off continues with the next call.
+    ///
+    /// # Errors
+    /// [`ProfileError::Compacted`] if the replica lacks commits that this one no longer has; those of
+    /// [`version_vector`](Self::version_vector); [`Error::Io`], [`Error::Corrupted`].
+    pub fn delta_for(&self, theirs: &VersionVector, bytes_max: usize) -> Result<Delta, Error> {
+        let view = self.replica()?;
+        let mut delta = Delta::default();
+        self.statements(&view, &mut delta)?;
+        let ours = vector_of(&view)?;
+        let mut bytes = 0;
+        'logs: for missing in ours.missing_from(theirs) {
+            let Some((number, _)) = view.logs.get(&missing.log) else {
+                continue;
+            };
+            let fork = view.forks.get(&missing.log).copied();
+            let mut seq = missing.from;
+            while seq < missing.until {
+                let (first_seq, row) =
+                    commit_at(&view.snapshot, *number, seq)?.ok_or(ProfileError::Compacted {
+                        log: missing.log,
+                        seq,
+                    })?;
+                // Of two histories nobody takes either.
+                if fork.is_some_and(|fork| row.last_seq >= fork) {
+                    continue 'logs;
+                }
+                let commit = read_commit(&view.snapshot, &row)?;
+                if bytes > 0 && bytes + commit.bytes.len() > bytes_max {
+                    delta.is_partial = true;
+                    break 'logs;
+                }
+                bytes += commit.bytes.len();
+                for link in commit.links() {
+                    let block = view
+                        .snapshot
+                        .get(&link)?
+                        .ok_or_else(|| missing_block(&link))?;
+                    bytes += block.as_ref().len();
+                    delta.blocks.push(block.as_ref().to_vec());
+                }
+                seq = commit.header.first_seq.max(first_seq) + u64::from(commit.header.count);
+                delta.commits.push(commit.bytes);
+            }
+        }
+        Ok(delta)
+    }
+
+    /// Takes in what other replicas wrote. Every signature, certificate, chain, time and size is checked before
+    /// anything is applied; all of it is applied in one step, or nothing.
+    ///
+    /// # Errors
+    /// [`ProfileError`] says what is wrong with it; after `Log` with an equivocation the evidence is stored and the
+    /// log frozen. [`Error::MissingElement`] if a value's block is neither in the delta nor in the store; those of a
+    /// commit.
+    pub fn ingest(&self, delta: &Delta) -> Result<IngestOutcome, Error> {
+        let part = self.checked(delta)?;
+        let mut batch = self.engine.begin();
+        for block in &delta.blocks {
+            batch.put_opaque(block)?;
+        }
+        for link in part.commits.iter().flat_map(|commit| commit.links()) {
+            batch.name(&link)?;
+        }
+        *batch.profile_part() = Some(Box::new(ProfilePart::Foreign(part)));
+        let outcome = batch.commit()?;
+        Ok(IngestOutcome {
+            applied: outcome.commits,
+            known: outcome.commits_known,
+            parked: outcome.commits_parked,
+        })
+    }
+
+    /// Commits whose time has not come.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`], [`Error::Closed`].
+    pub fn parked(&self) -> Result<Vec<ParkedCommit>, Error> {
+        let view = self.replica()?;
+        let parked = view.parked.iter();
+        Ok(parked
+            .map(|(&(log, first_seq), parked)| ParkedCommit {
+                log,
+                first_seq,
+                last_seq: parked.last_seq,
+                time: parked.time,
+            })
+            .collect())
+    }
+
+    /// The proofs that devices of the profile wrote two histories.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`], [`Error::Closed`], [`Error::Corrupted`].
+    pub fn forks(&self) -> Result<Vec<ForkProof>, Error> {
+        let view = self.replica()?;
+        let mut delta = Delta::default();
+        self.statements(&view, &mut delta)?;
+        let proofs = delta.forks.iter();
+        let proofs = proofs.map(|bytes| ForkProof::decode(bytes).map_err(ProfileError::from));
+        Ok(proofs.collect::<Result<_, _>>()?)
+    }
+
+    /// The operations that are kept of each log, oldest first within a log.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`], [`Error::Closed`], [`Error::Io`], [`Error::Corrupted`].
+    pub fn history(&self, mut visit: impl FnMut(LoggedOperation)) -> Result<(), Error> {
+        let view = self.replica()?;
+        for (number, head) in view.logs.values() {
+            let mut seq = 1;
+            while seq < head.next_seq {
+                let Some((first_seq, row)) = commit_from(&view.snapshot, *number, seq)? else {
+                    break;
+                };
+                let commit = read_commit(&view.snapshot, &row)?;
+                for (seq, part) in (first_seq..).zip(&commit.operations) {
+                    visit(LoggedOperation {
+                        log: commit.header.log,
+                        seq,
+                        time: commit.header.time,
+                        kind: part.kind,
+                        key: commit.key(part).to_owned(),
+                        sealed_bytes: part.value.len(),
+                    });
+                }
+                seq = row.last_seq.saturating_add(1);
+            }
+        }
+        Ok(())
+    }
+
+    /// Decodes and verifies everything that can be checked without the store.
+    fn checked(&self, delta: &Delta) -> Result<ForeignPart, Error> {
+        let id = &self.session.id;
+        let mut part = ForeignPart {
+            session: Arc::clone(&self.session),
+            certificates: Vec::with_capacity(delta.certificates.len()),
+            revocations: Vec::with_capacity(delta.revocations.len()),
+            forks: Vec::with_capacity(delta.forks.len()),
+            commits: Vec::with_capacity(delta.commits.len()),
+        };
+        for bytes in &delta.certificates {
+            let certificate = Certificate::decode(bytes).map_err(ProfileError::from)?;
+            certificate.verify(id).map_err(ProfileError::from)?;
+            part.certificates.push(certificate);
+        }
+        for bytes in &delta.revocations {
+            let revocation = Revocation::decode(bytes).map_err(ProfileError::from)?;
+            revocation.verify(id).map_err(ProfileError::from)?;
+            part.revocations.push(revocation);
+        }
+        for bytes in &delta.forks {
+            let proof = ForkProof::decode(bytes).map_err(ProfileError::from)?;
+            let (one, other) = proof.headers();
+            if one.header().profile != *id || other.header().profile != *id {
+                return Err(ProfileError::OtherProfile.into());
+            }
+            part.forks.push(proof);
+        }
+        let mut commits = Vec::with_capacity(delta.commits.len());
+        for bytes in &delta.commits {
+            let commit = Commit::decode(bytes).map_err(ProfileError::from)?;
+            if commit.header().profile != *id {
+                return Err(ProfileError::OtherProfile.into());
+            }
+            commits.push(commit);
+        }
+        if let Err(bad) = verify_batch(&commits) {
+            let verified = commits.get(bad).map(Commit::verify);
+            verified.transpose().map_err(ProfileError::from)?;
+        }
+        let read = commits
+            .iter()
+            .map(|commit| Arc::new(ReadCommit::of(commit)));
+        part.commits = read.collect();
+        Ok(part)
+    }
+
+    fn statements(&self, view: &ReplicaView, delta: &mut Delta) -> Result<(), Error> {
+        let txn = view.snapshot.txn();
+        let table = txn.open_table(STATEMENTS).during("opening statements-1")?;
+        let kinds = [
+            (StatementKind::Certificate, &mut delta.certificates),
+            (StatementKind::Revocation, &mut delta.revocations),
+            (StatementKind::Fork, &mut delta.forks),
+        ];
+        for (kind, all) in kinds {
+            let from = statement_key(self.session.number, kind, &[]);
+            let range = table.range::<&[u8]>(from.as_slice()..);
+            for row in range.during("reading statements")? {
+                let (key, row) = row.during("reading statements")?;
+                if !key.value().starts_with(&from) {
+                    break;
+                }
+                all.push(row.value().to_vec());
+            }
+        }
+        Ok(())
+    }
+}
+
+fn vector_of(view: &ReplicaView) -> Result<VersionVector, Error> {
+    let mut vector = VersionVector::default();
+    for (_, head) in view.logs.values() {
+        vector.set(head).map_err(|_| ProfileError::LimitExceeded {
+            what: "logs of a profile",
+            limit: crate::oplog::LOGS_MAX as u64,
+            found: view.logs.len() as u64,
+        })?;
+    }
+    Ok(vector)
+}
+
+/// The commit of a log that has an operation.
+fn commit_at(snapshot: &Snapshot, log: u32, seq: u64) -> Result<Option<(u64, CommitRow)>, Error> {
+    let table = snapshot.txn().open_table(COMMITS);
+    let table = table.during("opening commits-1")?;
+    snapshot.lookup()?.commit_at(&table, log, seq)
+}
+
+/// The first kept commit of a log that has an operation from `seq` on.
+fn commit_from(snapshot: &Snapshot, log: u32, seq: u64) -> Result<Option<(u64, CommitRow)>, Error> {
+    if let Some(found) = commit_at(snapshot, log, seq)? {
+        return Ok(Some(found));
+    }
+    let table = snapshot.txn().open_table(COMMITS);
+    let table = table.during("opening commits-1")?;
+    let (from, to) = (commit_key(log, seq), commit_key(log, u64::MAX));
+    let range = table.range::<&[u8]>(&from[..]..=&to[..]);
+    if let Some(row) = range.during("reading commits")?.next() {
+        let (key, row) = row.during("reading commits")?;
+        if let Some((_, first_seq)) = split_commit_key(key.value()) {
+            return Ok(Some((first_seq, CommitRow::decode(row.value())?)));
+        }
+    }
+    let lookup = snapshot.lookup()?;
+    let recent = lookup.recent.commits_from(log, seq, lookup.end);
+    Ok(recent.into_iter().next())
+}
+
+fn read_commit(snapshot: &Snapshot, row: &CommitRow) -> Result<ReadCommit, Error> {
+    let damaged = |reason: String| Error::corrupted("blocks-1", row.block, reason);
+    let (guard, start) = snapshot
+        .block(row.block)?
+        .ok_or_else(|| damaged("INV-LOG-1: a commit that is not stored".to_owned()))?;
+    let bytes = guard.value().get(start..).unwrap_or_default();
+    let commit = Commit::decode(bytes).map_err(|error| damaged(error.to_string()))?;
+    if commit.id() != row.id {
+        return Err(damaged("INV-LOG-1: another commit".to_owned()));
+    }
+    Ok(ReadCommit::of(&commit))
+}
+
+fn missing_block(hash: &ElementHash) -> Error {
+    Error::corrupted("blocks-1", hash, "INV-COUNT-1: a named block is not stored")
+}

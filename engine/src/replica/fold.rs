@@ -1,0 +1,73 @@
+use redb::ReadableTable;
+
+use super::lookup::Lookup;
+use super::recent::{Keep, LogNumbers, Recent};
+use crate::error::Error;
+use crate::oplog::{OpKind, Stamp};
+use crate::profile::change::ReadCommit;
+use crate::profile::fold::{Counted, Folding, ValuePlace};
+use crate::profile::keys::{Class, classify};
+use crate::profile::merge::Merger;
+use crate::tables::schema::value_key;
+
+/// Where a commit that is folded lies, and who may still read what was before it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Folded {
+    pub(crate) profile: u32,
+    pub(crate) block: u64,
+    pub(crate) keep: Keep,
+}
+
+/// How the operations of a key are folded. A function of the key alone, the same on every device.
+pub(crate) fn folding(key: &str) -> Folding {
+    match classify(key) {
+        Class::Synced(Merger::LastWriter)
+        // Such operations are refused here; one that a peer wrote all the same is as good as any other.
+        | Class::DeviceLocal
+        | Class::CacheOnly
+        | Class::Identity => Folding::LastWriter,
+        Class::Synced(_) => Folding::Merged,
+    }
+}
+
+/// Takes the operations of a commit into the states of their keys. Gives the keys that changed, by their position in
+/// the commit.
+pub(crate) fn fold_commit(
+    recent: &Recent,
+    logs: &LogNumbers,
+    table: &impl ReadableTable<&'static [u8], &'static [u8]>,
+    commit: &ReadCommit,
+    at: Folded,
+) -> Result<Vec<(Box<str>, OpKind)>, Error> {
+    let mut changed = Vec::with_capacity(commit.operations.len());
+    let newest = Lookup {
+        recent,
+        logs,
+        end: u64::MAX,
+    };
+    for (seq, part) in (commit.header.first_seq..).zip(&commit.operations) {
+        let name = commit.key(part);
+        let key = value_key(at.profile, name);
+        let mut state = newest.key(table, &key)?.unwrap_or_default();
+        let counted = Counted {
+            stamp: Stamp {
+                time: commit.header.time,
+                is_delete: part.kind == OpKind::Delete,
+                log: commit.header.log,
+                seq,
+            },
+            kind: part.kind,
+            entry: part.entry,
+            place: ValuePlace {
+                block: at.block,
+                start: u32::try_from(part.value.start).unwrap_or(u32::MAX),
+                len: u32::try_from(part.value.len()).unwrap_or(u32::MAX),
+            },
+        };
+        if state.apply(counted, folding(name)) {
+            recent.set(&key, state, at.block.saturating_add(1), at.keep);
+            changed.push((name.into(), part.kind));
+        }
+    }
+    Ok(changed)
+}

@@ -1,0 +1,19 @@
+//! What a store knows of its profiles beyond the tables: the operations since the last checkpoint, in memory.
+//!
+//! A commit is one block appended to `blocks-1`. Everything derived from it, above all what each key's value is, waits
+//! in [`Recent`] until a checkpoint writes it to the tables in one sorted pass; opening fills it again from the blocks
+//! after the last checkpoint.
+
+mod fold;
+mod lookup;
+mod recent;
+mod recover;
+mod state;
+mod view;
+
+pub(crate) use fold::{Folded, fold_commit};
+pub(crate) use lookup::Lookup;
+pub(crate) use recent::{Keep, KeyPage, LogNumbers, Recent};
+pub(crate) use recover::recover_profiles;
+pub(crate) use state::{Parked, ProfileState, Replica};
+pub(crate) use view::ReplicaView;

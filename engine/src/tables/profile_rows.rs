@@ -1,0 +1,316 @@
+//! Rows of the tables of profiles. All numbers are varints unless they say otherwise.
+
+use super::varint;
+use crate::error::Error;
+use crate::oplog::identity::{DeviceId, Epoch, LogId};
+use crate::oplog::{CommitId, HybridTime, LogHead, OpKind, Stamp};
+use crate::profile::envelope::EntryKind;
+use crate::profile::fold::{Counted, KeyState, ValuePlace};
+use crate::profile::sealed::ProfileId;
+
+/// Most operations in a key row: a profile has at most as many logs, and one delete counts.
+const COUNTED_MAX: u64 = crate::oplog::LOGS_MAX as u64 + 1;
+
+/// A row of `profiles-1`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ProfileRow {
+    pub(crate) id: ProfileId,
+    /// The device this store writes as.
+    pub(crate) device: DeviceId,
+    /// The epoch it writes in.
+    pub(crate) epoch: Epoch,
+    /// Device and inode number of the file the epoch belongs to; another file is a copy and gets an epoch of its own.
+    pub(crate) file: (u64, u64),
+    /// Seals before the last checkpoint.
+    pub(crate) seals: u64,
+    /// The device's key, sealed under the profile's.
+    pub(crate) sealed_key: Vec<u8>,
+}
+
+impl ProfileRow {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(160);
+        out.extend_from_slice(self.id.as_bytes());
+        out.extend_from_slice(self.device.as_bytes());
+        for number in [self.epoch.as_u64(), self.file.0, self.file.1, self.seals] {
+            out.extend_from_slice(&number.to_be_bytes());
+        }
+        out.extend_from_slice(&self.sealed_key);
+        out
+    }
+
+    pub(crate) fn decode(number: u32, row: &[u8]) -> Result<Self, Error> {
+        let read = || {
+            let (id, rest) = row.split_first_chunk::<33>()?;
+            let (device, rest) = rest.split_first_chunk::<32>()?;
+            let (numbers, sealed_key) = rest.split_first_chunk::<32>()?;
+            let (numbers, _) = numbers.as_chunks::<8>();
+            let number = |at: usize| numbers.get(at).map(|bytes| u64::from_be_bytes(*bytes));
+            Some(Self {
+                id: ProfileId::from_bytes(*id),
+                device: DeviceId::unchecked(*device),
+                epoch: Epoch::from_u64(number(0)?),
+                file: (number(1)?, number(2)?),
+                seals: number(3)?,
+                sealed_key: sealed_key.to_vec(),
+            })
+        };
+        read().ok_or_else(|| Error::corrupted("profiles-1", number, "a row that is too short"))
+    }
+}
+
+/// A row of `logs-1`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LogRow {
+    /// Number of its profile.
+    pub(crate) profile: u32,
+    /// Whether it is forked is in `statements-1` and not here.
+    pub(crate) head: LogHead,
+}
+
+impl LogRow {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let LogHead {
+            log,
+            next_seq,
+            head,
+            time,
+            ..
+        } = &self.head;
+        let mut out = Vec::with_capacity(100);
+        out.extend_from_slice(&self.profile.to_be_bytes());
+        out.extend_from_slice(log.device.as_bytes());
+        for number in [log.epoch.as_u64(), *next_seq, time.as_u64()] {
+            out.extend_from_slice(&number.to_be_bytes());
+        }
+        if let Some(head) = head {
+            out.extend_from_slice(head.as_bytes());
+        }
+        out
+    }
+
+    pub(crate) fn decode(number: u32, row: &[u8]) -> Result<Self, Error> {
+        let read = || {
+            let (profile, rest) = row.split_first_chunk::<4>()?;
+            let (device, rest) = rest.split_first_chunk::<32>()?;
+            let (numbers, head) = rest.split_first_chunk::<24>()?;
+            let (numbers, _) = numbers.as_chunks::<8>();
+            let number = |at: usize| numbers.get(at).map(|bytes| u64::from_be_bytes(*bytes));
+            let head = match head {
+                [] => None,
+                head => Some(CommitId::from_bytes(head.try_into().ok()?)),
+            };
+            let log = LogId {
+                device: DeviceId::unchecked(*device),
+                epoch: Epoch::from_u64(number(0)?),
+            };
+            Some(Self {
+                profile: u32::from_be_bytes(*profile),
+                head: LogHead {
+                    next_seq: number(1)?,
+                    head,
+                    time: HybridTime::from_u64(number(2)?),
+                    ..LogHead::empty(log)
+                },
+            })
+        };
+        read().ok_or_else(|| Error::corrupted("logs-1", number, "a row of a wrong length"))
+    }
+}
+
+/// A row of `commits-1`, and what is known of a commit that is in no row yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CommitRow {
+    /// Sequence number of its block.
+    pub(crate) block: u64,
+    /// Its last operation.
+    pub(crate) last_seq: u64,
+    pub(crate) id: CommitId,
+}
+
+impl CommitRow {
+    pub(crate) fn encode(&self) -> [u8; 48] {
+        let mut out = [0; 48];
+        let (numbers, id) = out.split_at_mut(16);
+        let (block, last_seq) = numbers.split_at_mut(8);
+        block.copy_from_slice(&self.block.to_be_bytes());
+        last_seq.copy_from_slice(&self.last_seq.to_be_bytes());
+        id.copy_from_slice(self.id.as_bytes());
+        out
+    }
+
+    pub(crate) fn decode(row: &[u8]) -> Result<Self, Error> {
+        let read = || {
+            let (block, rest) = row.split_first_chunk::<8>()?;
+            let (last_seq, id) = rest.split_first_chunk::<8>()?;
+            Some(Self {
+                block: u64::from_be_bytes(*block),
+                last_seq: u64::from_be_bytes(*last_seq),
+                id: CommitId::from_bytes(id.try_into().ok()?),
+            })
+        };
+        read().ok_or_else(|| Error::corrupted("commits-1", "a commit", "a row of a wrong length"))
+    }
+}
+
+/// Writes a row of `keys-1`: twice the number of puts, plus one if a delete counts; then the delete and the puts, each
+/// as time (8 bytes, big-endian), number of the log, sequence number, kinds (kind of operation in the upper four bits,
+/// kind of entry in the lower), block, start and length of the value.
+pub(crate) fn encode_key(
+    state: &KeyState,
+    out: &mut Vec<u8>,
+    mut number_of: impl FnMut(LogId) -> Option<u32>,
+) -> Result<(), Error> {
+    out.clear();
+    let head = (state.puts().len() as u64) << 1 | u64::from(state.deleted().is_some());
+    varint::write(out, head);
+    for counted in state.iter() {
+        let log = number_of(counted.stamp.log);
+        let log = log.ok_or_else(|| {
+            Error::corrupted("keys-1", "memory", "INV-KEY-1: an operation of no log")
+        })?;
+        out.extend_from_slice(&counted.stamp.time.as_u64().to_be_bytes());
+        varint::write(out, u64::from(log));
+        varint::write(out, counted.stamp.seq);
+        out.push((counted.kind as u8) << 4 | counted.entry as u8);
+        varint::write(out, counted.place.block);
+        varint::write(out, u64::from(counted.place.start));
+        varint::write(out, u64::from(counted.place.len));
+    }
+    Ok(())
+}
+
+/// Reads a row of `keys-1`.
+pub(crate) fn decode_key(
+    key: &[u8],
+    mut row: &[u8],
+    log_of: impl Fn(u32) -> Option<LogId>,
+) -> Result<KeyState, Error> {
+    let mut read = || {
+        let head = varint::read(&mut row)?;
+        let (puts, deletes) = (head >> 1, head & 1);
+        if puts > COUNTED_MAX {
+            return None;
+        }
+        let deleted = match deletes {
+            0 => None,
+            _ => Some(read_counted(&mut row, &log_of)?),
+        };
+        let mut all = Vec::with_capacity(usize::try_from(puts).ok()?);
+        for _ in 0..puts {
+            all.push(read_counted(&mut row, &log_of)?);
+        }
+        let state = KeyState::from_parts(deleted, all)?;
+        row.is_empty().then_some(state)
+    };
+    read().ok_or_else(|| {
+        let key = String::from_utf8_lossy(key.get(4..).unwrap_or(key)).into_owned();
+        Error::corrupted("keys-1", key, "a row that cannot be read")
+    })
+}
+
+fn read_counted(row: &mut &[u8], log_of: &impl Fn(u32) -> Option<LogId>) -> Option<Counted> {
+    let (time, rest) = row.split_first_chunk::<8>()?;
+    *row = rest;
+    let log = log_of(u32::try_from(varint::read(row)?).ok()?)?;
+    let seq = varint::read(row)?;
+    let (&kinds, rest) = row.split_first()?;
+    *row = rest;
+    let kind = *OpKind::ALL.get(usize::from(kinds >> 4))?;
+    let entry = *EntryKind::ALL.get(usize::from(kinds & 15))?;
+    let place = ValuePlace {
+        block: varint::read(row)?,
+        start: u32::try_from(varint::read(row)?).ok()?,
+        len: u32::try_from(varint::read(row)?).ok()?,
+    };
+    Some(Counted {
+        stamp: Stamp {
+            time: HybridTime::from_u64(u64::from_be_bytes(*time)),
+            is_delete: kind == OpKind::Delete,
+            log,
+            seq,
+        },
+        kind,
+        entry,
+        place,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::fold::Folding;
+
+    fn log(byte: u8) -> LogId {
+        LogId {
+            device: DeviceId::unchecked([byte; 32]),
+            epoch: Epoch::from_u64(u64::from(byte)),
+        }
+    }
+
+    fn counted(time: u64, by: u8, seq: u64, kind: OpKind) -> Counted {
+        Counted {
+            stamp: Stamp {
+                time: HybridTime::from_u64(time),
+                is_delete: kind == OpKind::Delete,
+                log: log(by),
+                seq,
+            },
+            kind,
+            entry: EntryKind::LastOpenedTs,
+            place: ValuePlace {
+                block: 1 << 40,
+                start: 300,
+                len: 70_000,
+            },
+        }
+    }
+
+    #[test]
+    fn a_key_row_comes_back_and_every_shorter_or_longer_one_is_refused() {
+        let mut state = KeyState::default();
+        state.apply(counted(9, 1, 1, OpKind::Put), Folding::Merged);
+        state.apply(counted(5, 2, 1 << 50, OpKind::Delete), Folding::Merged);
+        state.apply(counted(1 << 60, 2, 1 << 51, OpKind::Ref), Folding::Merged);
+        let mut row = Vec::new();
+        let number_of = |log: LogId| u32::try_from(log.epoch.as_u64()).ok();
+        encode_key(&state, &mut row, number_of).unwrap();
+        let log_of = |number| u8::try_from(number).ok().map(log);
+        assert_eq!(decode_key(b"0000k", &row, log_of).unwrap(), state);
+        for end in 0..row.len() {
+            assert!(decode_key(b"0000k", &row[..end], log_of).is_err());
+        }
+        row.push(0);
+        assert!(decode_key(b"0000k", &row, log_of).is_err());
+        assert!(encode_key(&state, &mut row, |_| None).is_err());
+    }
+
+    #[test]
+    fn rows_of_profiles_logs_and_commits_come_back() {
+        let profile = ProfileRow {
+            id: ProfileId::from_bytes([2; 33]),
+            device: DeviceId::unchecked([7; 32]),
+            epoch: Epoch::from_u64(1 << 60),
+            file: (3, 4),
+            seals: 5,
+            sealed_key: vec![9; 60],
+        };
+        let row = profile.encode();
+        assert_eq!(ProfileRow::decode(0, &row).unwrap(), profile);
+        assert!(ProfileRow::decode(0, &row[..96]).is_err());
+        let mut head = LogHead::empty(log(3));
+        for id in [None, Some(CommitId::from_bytes([1; 32]))] {
+            (head.next_seq, head.head) = (7, id);
+            let log = LogRow { profile: 1, head };
+            assert_eq!(LogRow::decode(0, &log.encode()).unwrap(), log);
+            assert!(LogRow::decode(0, &log.encode()[1..]).is_err());
+        }
+        let commit = CommitRow {
+            block: 1,
+            last_seq: 2,
+            id: CommitId::from_bytes([3; 32]),
+        };
+        assert_eq!(CommitRow::decode(&commit.encode()).unwrap(), commit);
+        assert!(CommitRow::decode(&commit.encode()[1..]).is_err());
+    }
+}
