@@ -49,6 +49,7 @@ fn main() -> io::Result<()> {
         put(&corpus, "reassemble_hostile", &recipe(&elements))?;
     }
     put(&corpus, "commit_decode", &commit()?)?;
+    put(&corpus, "delta_decode", &delta()?)?;
     let (segment, checkpoint) = checkpoint()?;
     let whole = [&checkpoint, &segment].map(|record| lengthened(record));
     put(&corpus, "checkpoint_decode", &whole.concat())?;
@@ -103,6 +104,17 @@ fn checkpoint() -> io::Result<(Vec<u8>, Vec<u8>)> {
     let segment = const_hex::decode(segment).map_err(io::Error::other)?;
     let checkpoint = const_hex::decode(format!("82{header}5840{signature}"));
     Ok((segment, checkpoint.map_err(io::Error::other)?))
+}
+
+/// The delta of the example in `docs/FORMAT.md`.
+fn delta() -> io::Result<Vec<u8>> {
+    let blocks = example("**Example of a delta.**")?;
+    let [head, end, ..] = blocks.as_slice() else {
+        return Err(io::Error::other("the format shows no delta"));
+    };
+    let head = const_hex::decode(head).map_err(io::Error::other)?;
+    let end = const_hex::decode(end).map_err(io::Error::other)?;
+    Ok([head, commit()?, end].concat())
 }
 
 /// A record after its length in three bytes, as `checkpoint_decode` takes it apart.

@@ -11,6 +11,7 @@
 //! * [`LoneOperation`] carries such a proof; [`ForkProof`] one that a device has written two histories.
 //! * [`SignedCheckpoint`] sums up what counts of a log, so that its history can go; its entries lie in [`Segment`]s.
 //! * [`CheckpointProof`] carries one of them with the proof.
+//! * [`DeltaWriter`] frames all of these in one file, [`DeltaReader`] takes it apart.
 //! * [`VersionVector`] says how far a replica knows each log.
 //! * [`LogHead`] tells the next commit of a log from a known one, a gap, a broken chain and a fork.
 //!
@@ -20,6 +21,7 @@ pub mod identity;
 
 mod checkpoint;
 mod commit;
+mod delta;
 mod evidence;
 mod log;
 mod membership;
@@ -39,6 +41,10 @@ pub use checkpoint::{
 pub use commit::{
     COMMIT_BYTES_MAX, Commit, CommitBuilder, CommitError, CommitId, CommitStart, HEADS_MAX, Head,
     Header, OPERATIONS_MAX, Operations, SealedCommit, SignedHeader, block_hash, verify_batch,
+};
+pub use delta::{
+    DELTA_BLOCK_BYTES_DEFAULT, DELTA_MAGIC, DELTA_RECORDS_MAX, DELTA_VERSION, DeltaError,
+    DeltaLimits, DeltaReader, DeltaRecord, DeltaRecordKind, DeltaWriter,
 };
 pub use evidence::{FORK_PROOF_BYTES_MAX, ForkProof, ForkProofError};
 pub use log::{Appended, LogError, LogHead};

@@ -5,6 +5,7 @@
 
 mod checkpoint_decode;
 mod commit_decode;
+mod delta_decode;
 mod element_decode;
 mod json_tape;
 mod packages;
@@ -39,6 +40,7 @@ pub type Property = fn(&[u8]) -> Verdict;
 pub const ALL: &[(&str, Property)] = &[
     ("checkpoint_decode", checkpoint_decode::check),
     ("commit_decode", commit_decode::check),
+    ("delta_decode", delta_decode::check),
     ("element_decode", element_decode::check),
     ("token_deconstruct", token_deconstruct::check),
     ("reassemble_hostile", reassemble_hostile::check),
