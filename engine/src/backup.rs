@@ -11,8 +11,8 @@ use crate::integrity::StoredCounts;
 use crate::new_file::NewFile;
 use crate::snapshot::Snapshot;
 use crate::tables::schema::{
-    BLOCKS, COMMITS, COUNTS, INDEX, INVENTORIES, JOURNAL, KEYS, LOCAL, LOGS, META, PARKED,
-    PROFILES, STATEMENTS, TOKENS,
+    BLOCKS, CHECKPOINTS, COMMITS, COUNTS, INDEX, INVENTORIES, JOURNAL, KEYS, LOCAL, LOGS, META,
+    PARKED, PROFILES, STATEMENTS, TOKENS,
 };
 
 /// What a backup holds.
@@ -91,6 +91,7 @@ fn backup(snapshot: &Snapshot, directory: &Path) -> Result<BackupOutcome, Error>
     copy_table(from, &to, PROFILES)?;
     copy_table(from, &to, LOGS)?;
     copy_table(from, &to, COMMITS)?;
+    copy_table(from, &to, CHECKPOINTS)?;
     copy_table(from, &to, KEYS)?;
     copy_table(from, &to, STATEMENTS)?;
     copy_table(from, &to, PARKED)?;
@@ -158,6 +159,7 @@ fn verify(from: &ReadTransaction, to: &redb::Database) -> Result<BackupOutcome, 
     same_rows(from, &to, "profiles-1", PROFILES)?;
     same_rows(from, &to, "logs-1", LOGS)?;
     same_rows(from, &to, "commits-1", COMMITS)?;
+    same_rows(from, &to, "checkpoints-1", CHECKPOINTS)?;
     same_rows(from, &to, "keys-1", KEYS)?;
     same_rows(from, &to, "statements-1", STATEMENTS)?;
     same_rows(from, &to, "parked-1", PARKED)?;

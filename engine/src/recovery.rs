@@ -19,8 +19,8 @@ use crate::tables::journal;
 use crate::tables::row::BlockRow;
 use crate::tables::run_directory::RunDirectory;
 use crate::tables::schema::{
-    BLOCKS, COMMITS, COUNTS, Db, Header, INDEX, INVENTORIES, JOURNAL, KEYS, LOCAL, LOGS, META,
-    MetaKey, PARKED, PROFILES, STATEMENTS, TOKENS, read_meta,
+    BLOCKS, CHECKPOINTS, COMMITS, COUNTS, Db, Header, INDEX, INVENTORIES, JOURNAL, KEYS, LOCAL,
+    LOGS, META, MetaKey, PARKED, PROFILES, STATEMENTS, TOKENS, read_meta,
 };
 use crate::tables::state::State;
 
@@ -70,6 +70,7 @@ pub(crate) fn create_if_new(db: &redb::Database, options: &EngineOptions) -> Res
         txn.open_table(PROFILES).during(during)?;
         txn.open_table(LOGS).during(during)?;
         txn.open_table(COMMITS).during(during)?;
+        txn.open_table(CHECKPOINTS).during(during)?;
         txn.open_table(KEYS).during(during)?;
         txn.open_table(STATEMENTS).during(during)?;
         txn.open_table(PARKED).during(during)?;

@@ -4,9 +4,9 @@ use super::check::Check;
 use crate::error::{During as _, Error};
 use crate::oplog::Commit;
 use crate::profile::change::ReadCommit;
-use crate::tables::profile_rows::{CommitRow, decode_key};
+use crate::tables::profile_rows::{CheckpointRow, CommitRow, decode_key};
 use crate::tables::row::{BlockKind, BlockRow};
-use crate::tables::schema::{COMMITS, KEYS, PARKED};
+use crate::tables::schema::{CHECKPOINTS, COMMITS, KEYS, PARKED};
 
 type Blocks = ReadOnlyTable<u64, &'static [u8]>;
 
@@ -14,6 +14,7 @@ impl Check<'_> {
     /// Checks what logs list and keys point to, and counts the references of both.
     pub(super) fn profiles(&mut self, blocks: &Blocks) -> Result<(), Error> {
         self.commits(blocks)?;
+        self.checkpoints(blocks)?;
         self.parked()?;
         self.keys(blocks)
     }
@@ -52,6 +53,36 @@ impl Check<'_> {
             } else {
                 let what = "INV-LOG-1: the commit that a log lists is not there";
                 self.report.add("commits-1", row.block, what);
+            }
+        }
+        Ok(())
+    }
+
+    /// Every segment that a checkpoint lists is stored, and held.
+    fn checkpoints(&mut self, blocks: &Blocks) -> Result<(), Error> {
+        let table = self.snapshot.txn().open_table(CHECKPOINTS);
+        let table = table.during("opening checkpoints-1")?;
+        for row in table.iter().during("reading checkpoints")? {
+            let (log, row) = row.during("reading checkpoints")?;
+            let row = match CheckpointRow::decode(log.value(), row.value()) {
+                Ok(row) => row,
+                Err(error) => {
+                    self.report.absorb(error)?;
+                    continue;
+                }
+            };
+            for block in row.segments {
+                let stored = blocks.get(block).during("reading a block")?;
+                let is_segment = stored.is_some_and(|stored| {
+                    BlockRow::decode(block, stored.value())
+                        .is_ok_and(|stored| stored.kind == BlockKind::Segment)
+                });
+                if is_segment {
+                    self.hold(block);
+                } else {
+                    let what = format!("INV-LOG-1: its segment {block} is not there");
+                    self.report.add("checkpoints-1", log.value(), what);
+                }
             }
         }
         Ok(())

@@ -11,8 +11,11 @@ use super::fold::ValueVersion;
 use super::merge::Merger;
 use super::sealed::SealedValue;
 use super::session::Session;
-use crate::oplog::identity::{Certificate, Revocation};
-use crate::oplog::{Commit, CommitId, ForkProof, Header, OpKind, REFERENCE_BYTES, SealedCommit};
+use crate::oplog::identity::{Certificate, LogId, Revocation};
+use crate::oplog::{
+    Commit, CommitId, Entry, ForkProof, Header, HybridTime, OpKind, Operation, REFERENCE_BYTES,
+    SealedCommit, Segment, SignedCheckpoint, Stamp,
+};
 use crate::profile::envelope::EntryKind;
 
 /// Changes of one profile.
@@ -85,6 +88,8 @@ pub(crate) struct ForeignPart {
     pub(crate) revocations: Vec<Revocation>,
     /// Verified.
     pub(crate) forks: Vec<ForkProof>,
+    /// Decoded, with good signatures, and whole.
+    pub(crate) checkpoints: Vec<Arc<ReadCheckpoint>>,
     /// Decoded and with good signatures, in the order they came.
     pub(crate) commits: Vec<Arc<ReadCommit>>,
 }
@@ -152,17 +157,92 @@ impl ReadCommit {
 }
 
 fn parts(commit: &Commit<'_>) -> Vec<OperationPart> {
-    let start = commit.as_bytes().as_ptr().addr();
-    let part = |(operation, value): (crate::oplog::Operation<'_>, Range<usize>)| {
-        let key = operation.key.as_ptr().addr().saturating_sub(start);
-        OperationPart {
-            kind: operation.kind,
-            entry: operation.entry,
-            key: key..key + operation.key.len(),
-            value,
+    let bytes = commit.as_bytes();
+    let operations = commit.operations();
+    operations
+        .map(|(operation, value)| part(bytes, &operation, value))
+        .collect()
+}
+
+/// Where the parts of an operation lie, which was read out of `bytes`.
+fn part(bytes: &[u8], operation: &Operation<'_>, value: Range<usize>) -> OperationPart {
+    let start = bytes.as_ptr().addr();
+    let key = operation.key.as_ptr().addr().saturating_sub(start);
+    OperationPart {
+        kind: operation.kind,
+        entry: operation.entry,
+        key: key..key + operation.key.len(),
+        value,
+    }
+}
+
+/// A checkpoint and its segments, read and taken apart.
+#[derive(Debug)]
+pub(crate) struct ReadCheckpoint {
+    pub(crate) signed: SignedCheckpoint,
+    pub(crate) segments: Vec<Arc<ReadSegment>>,
+}
+
+/// A segment, read and taken apart.
+#[derive(Debug)]
+pub(crate) struct ReadSegment {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) hash: ElementHash,
+    pub(crate) entries: Vec<EntryPart>,
+}
+
+/// An operation of a segment, and where its parts lie.
+#[derive(Clone, Debug)]
+pub(crate) struct EntryPart {
+    pub(crate) seq: u64,
+    time: HybridTime,
+    pub(crate) part: OperationPart,
+}
+
+impl EntryPart {
+    /// Its place in the order of all operations on its key.
+    pub(crate) fn stamp(&self, log: LogId) -> Stamp {
+        Stamp {
+            time: self.time,
+            is_delete: self.part.kind == OpKind::Delete,
+            log,
+            seq: self.seq,
         }
-    };
-    commit.operations().map(part).collect()
+    }
+
+    pub(crate) const fn time(&self) -> HybridTime {
+        self.time
+    }
+}
+
+impl ReadSegment {
+    /// Takes a segment apart that was decoded.
+    pub(crate) fn of(segment: &Segment<'_>) -> Self {
+        let bytes = segment.as_bytes();
+        let entry = |(entry, value): (Entry<'_>, Range<usize>)| EntryPart {
+            seq: entry.seq,
+            time: entry.time,
+            part: part(bytes, &entry.operation, value),
+        };
+        Self {
+            bytes: bytes.to_vec(),
+            hash: ElementHash::from_bytes(crate::oplog::block_hash(bytes)),
+            entries: segment.entries().map(entry).collect(),
+        }
+    }
+
+    pub(crate) fn key(&self, part: &OperationPart) -> &str {
+        let key = self.bytes.get(part.key.clone()).unwrap_or_default();
+        core::str::from_utf8(key).unwrap_or_default()
+    }
+
+    /// The blocks that hold values of its operations.
+    pub(crate) fn links(&self) -> impl Iterator<Item = ElementHash> + '_ {
+        let parts = self.entries.iter().map(|entry| &entry.part);
+        let references = parts.filter(|part| part.kind == OpKind::Ref);
+        references
+            .filter_map(|part| referenced(self.bytes.get(part.value.clone()).unwrap_or_default()))
+    }
 }
 
 /// The block that a reference names.

@@ -2,7 +2,9 @@ use thiserror::Error;
 
 use super::sealed::{OpenError, ProfileKeyError, SealError};
 use crate::oplog::identity::{DeviceId, IdentityError, LogId};
-use crate::oplog::{ClockError, CommitError, ForkProofError, LogError};
+use crate::oplog::{
+    CheckpointError, ClockError, CommitError, ForkProofError, LogError, SegmentError,
+};
 
 /// What went wrong with a profile. Nothing was changed, unless the variant says otherwise.
 #[derive(Debug, Error)]
@@ -81,6 +83,12 @@ pub enum ProfileError {
         #[source]
         source: Box<LogError>,
     },
+    /// A checkpoint that is none, or whose segments are not those it was signed for.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// Bytes that are no segment of a checkpoint.
+    #[error(transparent)]
+    Segment(#[from] SegmentError),
     /// Two commits that were to prove a fork do not.
     #[error(transparent)]
     Fork(#[from] ForkProofError),
@@ -138,6 +146,7 @@ impl ProfileError {
             Self::Clock(_) => "CLOCK",
             Self::Commit(_) => "COMMIT",
             Self::Log { .. } => "LOG",
+            Self::Checkpoint(_) | Self::Segment(_) => "CHECKPOINT",
             Self::Fork(_) => "FORK_PROOF",
             Self::Identity(_) => "IDENTITY",
             Self::Uncertified { .. } => "UNCERTIFIED",

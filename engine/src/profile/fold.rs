@@ -1,5 +1,6 @@
 //! What of all operations on one key counts.
 
+use crate::oplog::identity::LogId;
 use crate::oplog::{OpKind, Stamp};
 use crate::profile::envelope::EntryKind;
 
@@ -117,6 +118,17 @@ impl KeyState {
         self.deleted.iter().chain(&self.puts)
     }
 
+    /// Notes that an operation lies somewhere else now. False if it does not count.
+    pub(crate) fn relocate(&mut self, log: LogId, seq: u64, place: ValuePlace) -> bool {
+        let mut all = self.deleted.iter_mut().chain(&mut self.puts);
+        let found = all.find(|counted| counted.stamp.log == log && counted.stamp.seq == seq);
+        if let Some(counted) = found {
+            counted.place = place;
+            return true;
+        }
+        false
+    }
+
     /// What tells this state from every other one of its key.
     pub(crate) fn version(&self) -> ValueVersion {
         let mut hasher = blake3::Hasher::new();
@@ -137,7 +149,7 @@ mod tests {
 
     use super::*;
     use crate::oplog::HybridTime;
-    use crate::oplog::identity::{DeviceId, Epoch, LogId};
+    use crate::oplog::identity::{DeviceId, Epoch};
 
     fn counted(time: u64, log: u8, seq: u64, is_delete: bool) -> Counted {
         let log = LogId {

@@ -17,10 +17,11 @@ mod handle;
 pub(crate) mod session;
 pub(crate) mod watch;
 
+pub use crate::writer::CompactedLog;
 pub use error::ProfileError;
 pub use fold::ValueVersion;
 pub use handle::{
-    Delta, Device, IngestOutcome, KeyInfo, Keys, LoggedOperation, ParkedCommit, Profile,
-    ProfileView, Value, Values,
+    CheckpointParts, Delta, Device, IngestOutcome, KeyInfo, Keys, LoggedOperation, ParkedCommit,
+    Profile, ProfileView, Value, Values,
 };
 pub use watch::{WATCH_EVENTS_MAX, Watch, WatchEvent};

@@ -11,7 +11,7 @@ mod recover;
 mod state;
 mod view;
 
-pub(crate) use fold::{Folded, fold_commit};
+pub(crate) use fold::{Folded, fold_commit, folding};
 pub(crate) use lookup::Lookup;
 pub(crate) use recent::{Keep, KeyPage, LogNumbers, Recent};
 pub(crate) use recover::recover_profiles;

@@ -93,15 +93,17 @@ impl Recent {
     /// or only the newest of those whose commit is in the database.
     pub(crate) fn set(&self, key: &[u8], state: KeyState, since: u64, keep: Keep) {
         let mut keys = write(&self.keys);
-        let version = Version { since, state };
         let Some(versions) = keys.get_mut(key) else {
             let versions = Versions {
-                newest: version,
+                newest: Version { since, state },
                 older: Vec::new(),
             };
             keys.insert(key.into(), versions);
             return;
         };
+        // A value that lies in an older block now is the same value: who saw it goes on seeing it, and nobody else.
+        let since = since.max(versions.newest.since);
+        let version = Version { since, state };
         let before = core::mem::replace(&mut versions.newest, version);
         if before.since < since {
             versions.older.push(before);

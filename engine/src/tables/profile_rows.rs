@@ -153,6 +153,65 @@ impl CommitRow {
     }
 }
 
+/// A row of `checkpoints-1`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CheckpointRow {
+    /// The last sequence number the checkpoint covers.
+    pub(crate) until: u64,
+    /// Blocks of its segments, in order, and behind them those of older checkpoints that still hold an operation that
+    /// counts.
+    pub(crate) segments: Vec<u64>,
+    /// How many of them are its own.
+    pub(crate) current: usize,
+    /// The signed checkpoint.
+    pub(crate) signed: Vec<u8>,
+}
+
+/// Most segments of a row: more than any checkpoint can have entries for in 64 KiB each.
+const SEGMENTS_MAX: u64 = 1 << 32;
+
+impl CheckpointRow {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(32 + self.segments.len() * 5 + self.signed.len());
+        varint::write(&mut out, self.until);
+        varint::write(&mut out, self.current as u64);
+        varint::write(&mut out, self.segments.len() as u64);
+        for segment in &self.segments {
+            varint::write(&mut out, *segment);
+        }
+        out.extend_from_slice(&self.signed);
+        out
+    }
+
+    pub(crate) fn decode(log: u32, mut row: &[u8]) -> Result<Self, Error> {
+        let mut read = || {
+            let until = varint::read(&mut row)?;
+            let current = varint::read(&mut row)?;
+            let count = varint::read(&mut row)?;
+            // Each takes a byte at least, so a number that lies costs nothing.
+            if current > count || count > SEGMENTS_MAX.min(row.len() as u64) {
+                return None;
+            }
+            let mut segments = Vec::with_capacity(usize::try_from(count).ok()?);
+            for _ in 0..count {
+                segments.push(varint::read(&mut row)?);
+            }
+            Some(Self {
+                until,
+                segments,
+                current: usize::try_from(current).ok()?,
+                signed: row.to_vec(),
+            })
+        };
+        read().ok_or_else(|| Error::corrupted("checkpoints-1", log, "a row that cannot be read"))
+    }
+
+    /// The segments that the checkpoint was signed for.
+    pub(crate) fn own_segments(&self) -> &[u64] {
+        self.segments.get(..self.current).unwrap_or_default()
+    }
+}
+
 /// Writes a row of `keys-1`: twice the number of puts, plus one if a delete counts; then the delete and the puts, each
 /// as time (8 bytes, big-endian), number of the log, sequence number, kinds (kind of operation in the upper four bits,
 /// kind of entry in the lower), block, start and length of the value.
@@ -312,5 +371,15 @@ mod tests {
         };
         assert_eq!(CommitRow::decode(&commit.encode()).unwrap(), commit);
         assert!(CommitRow::decode(&commit.encode()[1..]).is_err());
+        let checkpoint = CheckpointRow {
+            until: 1 << 40,
+            segments: vec![5, 900, 3],
+            current: 2,
+            signed: vec![7; 200],
+        };
+        let row = checkpoint.encode();
+        assert_eq!(CheckpointRow::decode(0, &row).unwrap(), checkpoint);
+        assert_eq!(checkpoint.own_segments(), [5, 900]);
+        assert!(CheckpointRow::decode(0, &row[..8]).is_err());
     }
 }

@@ -36,6 +36,9 @@ pub(crate) const PROFILES: TableDefinition<'_, u32, &[u8]> = TableDefinition::ne
 pub(crate) const LOGS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("logs-1");
 /// Log number and first sequence number, packed by [`commit_key`] -> commit row, as of the last checkpoint.
 pub(crate) const COMMITS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("commits-1");
+/// Log number -> checkpoint of the log, and where its segments lie.
+pub(crate) const CHECKPOINTS: TableDefinition<'_, u32, &[u8]> =
+    TableDefinition::new("checkpoints-1");
 /// Profile number big-endian and key -> key row, as of the last checkpoint. INV-KEY-1.
 pub(crate) const KEYS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("keys-1");
 /// Profile number big-endian, kind and a number -> certificate, revocation or proof of a fork.

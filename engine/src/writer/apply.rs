@@ -27,7 +27,8 @@ impl Writer {
             self.apply_profile(tx, profile)?;
             outcome.commits = profile.commits.len() as u64;
             outcome.commits_known = profile.known;
-            outcome.commits_parked = profile.parked.len() as u64;
+            outcome.commits_parked = profile.parked.len() as u64 + profile.waiting;
+            outcome.checkpoints = profile.checkpoints.len() as u64;
         }
         let pins = i128::from(self.state.pins) + i128::from(plan.pins);
         self.state.pins = u64::try_from(pins).unwrap_or(0);

@@ -131,7 +131,11 @@ impl Writer {
         }
     }
 
-    fn append_rows(&mut self, tx: &mut Transaction, group: &[Request]) -> Result<(), Error> {
+    pub(super) fn append_rows(
+        &mut self,
+        tx: &mut Transaction,
+        group: &[Request],
+    ) -> Result<(), Error> {
         if tx.rows.is_empty() {
             return Ok(());
         }
@@ -197,8 +201,10 @@ impl Writer {
         let fold = entries >= self.shared.options.journal_entries as u64;
         let fresh = self.state.next_seq - self.state.watermark;
         let fresh = fresh.max(self.recent.operations() as u64);
-        if fold || fresh >= self.shared.options.checkpoint_elements as u64 {
-            return self.checkpoint(tx, fold);
+        let is_due = fresh >= self.shared.options.checkpoint_elements as u64;
+        if fold || is_due || !tx.superseded.is_empty() {
+            self.checkpoint(tx, fold)?;
+            return Self::write_superseded(tx);
         }
         if tx.changed.is_empty() && !tx.write_state {
             return Ok(());
@@ -231,6 +237,7 @@ fn new_block<'a>(group: &'a [Request], new: &'a NewRow) -> Option<(ElementHash, 
             Some((entry.hash, batch.bytes_of(entry.body.as_ref()?)))
         }
         RowSource::Commit(commit) => Some((commit.hash, &commit.bytes)),
+        RowSource::Segment(segment) => Some((segment.hash, &segment.bytes)),
     }
 }
 

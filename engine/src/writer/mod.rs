@@ -32,6 +32,7 @@ use crate::tables::run_directory::RunDirectory;
 use crate::tables::schema::INVENTORIES;
 use crate::tables::state::State;
 
+pub use self::profiles::CompactedLog;
 pub(crate) use self::profiles::OpenProfile;
 pub use self::sweep::SweepOutcome;
 use self::sweep::SweepQueue;
@@ -62,6 +63,8 @@ pub struct CommitOutcome {
     pub stored_bytes: u64,
     /// Commits appended to logs of a profile.
     pub commits: u64,
+    /// Checkpoints of logs taken in.
+    pub checkpoints: u64,
     /// Commits that were there already.
     pub commits_known: u64,
     /// Commits that are kept until their time comes.
@@ -102,6 +105,8 @@ pub(crate) enum Command {
     OpenProfile(Box<OpenProfile>, Sender<Result<Arc<Session>, Error>>),
     /// What is known of a profile's logs and devices, with a snapshot it belongs to.
     Replica(u32, Sender<Result<ReplicaView, Error>>),
+    /// Compacts the own log of a profile.
+    CompactProfile(Arc<Session>, Sender<Result<CompactedLog, Error>>),
     Compact(Sender<Result<(), Error>>),
     Stop(Sender<Result<(), Error>>),
 }
@@ -197,6 +202,9 @@ impl Writer {
                 }
                 Ok(Command::Replica(profile, reply)) => {
                     answer(&reply, self.replica_view(profile));
+                }
+                Ok(Command::CompactProfile(session, reply)) => {
+                    answer(&reply, self.compact_profile(&session));
                 }
                 Ok(Command::Compact(reply)) => answer(&reply, self.compact()),
                 Ok(Command::Stop(reply)) => {

@@ -303,6 +303,22 @@ impl Planning<'_> {
         Ok(())
     }
 
+    /// Requires an element that the batch names, without a reference: whoever applies the batch counts its own.
+    pub(super) fn need_named(
+        &mut self,
+        shared: &Shared,
+        batch: &BatchData,
+        hash: &ElementHash,
+        wanted_by: &'static str,
+    ) -> Result<(), Error> {
+        let position = batch.find(shared, hash).ok_or(Error::MissingElement {
+            hash: *hash,
+            wanted_by,
+        })?;
+        self.need(position, wanted_by);
+        Ok(())
+    }
+
     fn need(&mut self, position: u32, wanted_by: &'static str) {
         if let Some(needed) = self.needed.get_mut(position as usize) {
             needed.get_or_insert(wanted_by);

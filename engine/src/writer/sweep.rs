@@ -8,9 +8,9 @@ use super::Writer;
 use super::transaction::Transaction;
 use crate::elements::count::{Count, PAGE_LEN};
 use crate::error::{During as _, Error};
-use crate::oplog::Commit;
+use crate::oplog::{Commit, Segment};
 use crate::options::Durability;
-use crate::profile::change::ReadCommit;
+use crate::profile::change::{ReadCommit, ReadSegment};
 use crate::snapshot::Snapshot;
 use crate::tables::row::{BlockKind, BlockRow};
 use crate::tables::schema::BLOCKS;
@@ -400,7 +400,10 @@ pub(crate) fn links_of<'a>(
             let commit = Commit::decode(row.bytes).map_err(|error| damaged(error.to_string()))?;
             links.extend(ReadCommit::of(&commit).links());
         }
-        BlockKind::Segment => return Err(damaged("a kind that is not in use yet".to_owned())),
+        BlockKind::Segment => {
+            let segment = Segment::decode(row.bytes).map_err(|error| damaged(error.to_string()))?;
+            links.extend(ReadSegment::of(&segment).links());
+        }
     }
     Ok(row)
 }

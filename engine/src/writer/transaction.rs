@@ -3,12 +3,13 @@ use std::sync::Arc;
 use redb::{ReadableTable as _, WriteTransaction};
 
 use super::Writer;
+use super::profiles::Superseded;
 use crate::elements::fingerprint::Fingerprint;
 use crate::error::{During as _, Error};
 use crate::oplog::identity::LogId;
 use crate::oplog::{HybridTime, OpKind};
 use crate::options::{Durability, RepairPolicy};
-use crate::profile::change::ReadCommit;
+use crate::profile::change::{ReadCommit, ReadSegment};
 use crate::replica::Recent;
 use crate::tables::row::{BlockKind, BlockRow};
 use crate::tables::schema::{BLOCKS, TOKENS};
@@ -53,6 +54,8 @@ pub(super) struct Transaction {
     pub(super) checkpointed: bool,
     /// What the commits after this one go into, if it wrote the tables of profiles.
     pub(super) next_recent: Option<Arc<Recent>>,
+    /// Rows of checkpoints of logs. They make a checkpoint of the tables due, because opening takes in commits only.
+    pub(super) superseded: Vec<Superseded>,
     /// What changed in profiles, for those who watch.
     pub(super) changes: Vec<Changed>,
 }
@@ -72,6 +75,8 @@ pub(super) enum RowSource {
     Entry { batch: usize, entry: u32 },
     /// The writer made them, or a peer.
     Commit(Arc<ReadCommit>),
+    /// The writer made it, or a peer.
+    Segment(Arc<ReadSegment>),
 }
 
 /// What a commit of a log changed.
@@ -165,6 +170,7 @@ impl Writer {
             durability,
             checkpointed: false,
             next_recent: None,
+            superseded: Vec::new(),
             changes: Vec::new(),
         })
     }

@@ -7,6 +7,7 @@
 
 mod basics;
 mod classes;
+mod compaction;
 mod copies;
 mod hostile;
 mod replicas;

@@ -5,14 +5,17 @@ use uxf_codec::ElementHash;
 use super::Profile;
 use crate::error::{During as _, Error};
 use crate::oplog::identity::{Certificate, LogId, Revocation};
-use crate::oplog::{Commit, ForkProof, HybridTime, OpKind, VersionVector, verify_batch};
+use crate::oplog::{
+    CheckpointReader, Commit, ForkProof, HybridTime, OpKind, Segment, SignedCheckpoint,
+    VersionVector, verify_batch,
+};
 use crate::profile::ProfileError;
-use crate::profile::change::{ForeignPart, ProfilePart, ReadCommit};
+use crate::profile::change::{ForeignPart, ProfilePart, ReadCheckpoint, ReadCommit, ReadSegment};
 use crate::replica::ReplicaView;
 use crate::snapshot::Snapshot;
-use crate::tables::profile_rows::CommitRow;
+use crate::tables::profile_rows::{CheckpointRow, CommitRow};
 use crate::tables::schema::{
-    COMMITS, STATEMENTS, StatementKind, commit_key, split_commit_key, statement_key,
+    CHECKPOINTS, COMMITS, STATEMENTS, StatementKind, commit_key, split_commit_key, statement_key,
 };
 
 /// What one replica gives another: everything it needs to check and apply it is in here.
@@ -28,10 +31,21 @@ pub struct Delta {
     pub forks: Vec<Vec<u8>>,
     /// Sealed values that lie in blocks of their own.
     pub blocks: Vec<Vec<u8>>,
+    /// Checkpoints of logs, for whoever lacks what they cover.
+    pub checkpoints: Vec<CheckpointParts>,
     /// Commits, those of each log in order.
     pub commits: Vec<Vec<u8>>,
     /// Whether there are more commits than the budget allowed: ask again with the new version vector.
     pub is_partial: bool,
+}
+
+/// A signed checkpoint of a log and the segments with its operations, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CheckpointParts {
+    /// The segments.
+    pub segments: Vec<Vec<u8>>,
+    /// The signed checkpoint.
+    pub signed: Vec<u8>,
 }
 
 impl Delta {
@@ -44,7 +58,10 @@ impl Delta {
             &self.blocks,
             &self.commits,
         ];
-        parts.into_iter().flatten().map(Vec::len).sum()
+        let segments = self.checkpoints.iter().flat_map(|one| &one.segments);
+        let signed = self.checkpoints.iter().map(|one| &one.signed);
+        let parts = parts.into_iter().flatten().chain(segments).chain(signed);
+        parts.map(Vec::len).sum()
     }
 }
 
@@ -54,6 +71,8 @@ impl Delta {
 pub struct IngestOutcome {
     /// Commits that were new and are applied.
     pub applied: u64,
+    /// Checkpoints that were new and are taken in.
+    pub checkpoints: u64,
     /// Commits that were there already.
     pub known: u64,
     /// Commits that are too far ahead of this device's clock; they are applied when their time comes.
@@ -120,6 +139,21 @@ impl Profile {
             };
             let fork = view.forks.get(&missing.log).copied();
             let mut seq = missing.from;
+            let row = checkpoint_of(&view.snapshot, *number)?;
+            if let Some(row) = row.filter(|row| row.until >= seq) {
+                if fork.is_some_and(|fork| row.until >= fork) {
+                    continue;
+                }
+                let parts = read_checkpoint(&view.snapshot, &row, &mut delta.blocks)?;
+                let found = parts.segments.iter().map(Vec::len).sum::<usize>();
+                if bytes > 0 && bytes + found > bytes_max {
+                    delta.is_partial = true;
+                    break;
+                }
+                bytes += found.max(1);
+                seq = row.until.saturating_add(1);
+                delta.checkpoints.push(parts);
+            }
             while seq < missing.until {
                 let (first_seq, row) =
                     commit_at(&view.snapshot, *number, seq)?.ok_or(ProfileError::Compacted {
@@ -164,13 +198,17 @@ impl Profile {
         for block in &delta.blocks {
             batch.put_opaque(block)?;
         }
-        for link in part.commits.iter().flat_map(|commit| commit.links()) {
+        let segments = part.checkpoints.iter().flat_map(|one| &one.segments);
+        let links: Vec<_> = segments.flat_map(|segment| segment.links()).collect();
+        let commits = part.commits.iter();
+        for link in commits.flat_map(|commit| commit.links()).chain(links) {
             batch.name(&link)?;
         }
         *batch.profile_part() = Some(Box::new(ProfilePart::Foreign(part)));
         let outcome = batch.commit()?;
         Ok(IngestOutcome {
             applied: outcome.commits,
+            checkpoints: outcome.checkpoints,
             known: outcome.commits_known,
             parked: outcome.commits_parked,
         })
@@ -212,8 +250,24 @@ impl Profile {
     /// [`Error::Poisoned`], [`Error::Closed`], [`Error::Io`], [`Error::Corrupted`].
     pub fn history(&self, mut visit: impl FnMut(LoggedOperation)) -> Result<(), Error> {
         let view = self.replica()?;
-        for (number, head) in view.logs.values() {
+        for (log, (number, head)) in &view.logs {
             let mut seq = 1;
+            if let Some(row) = checkpoint_of(&view.snapshot, *number)? {
+                for block in row.own_segments() {
+                    let segment = read_segment(&view.snapshot, *block)?;
+                    for entry in &segment.entries {
+                        visit(LoggedOperation {
+                            log: *log,
+                            seq: entry.seq,
+                            time: entry.time(),
+                            kind: entry.part.kind,
+                            key: segment.key(&entry.part).to_owned(),
+                            sealed_bytes: entry.part.value.len(),
+                        });
+                    }
+                }
+                seq = row.until.saturating_add(1);
+            }
             while seq < head.next_seq {
                 let Some((first_seq, row)) = commit_from(&view.snapshot, *number, seq)? else {
                     break;
@@ -243,6 +297,7 @@ impl Profile {
             certificates: Vec::with_capacity(delta.certificates.len()),
             revocations: Vec::with_capacity(delta.revocations.len()),
             forks: Vec::with_capacity(delta.forks.len()),
+            checkpoints: Vec::with_capacity(delta.checkpoints.len()),
             commits: Vec::with_capacity(delta.commits.len()),
         };
         for bytes in &delta.certificates {
@@ -262,6 +317,22 @@ impl Profile {
                 return Err(ProfileError::OtherProfile.into());
             }
             part.forks.push(proof);
+        }
+        for parts in &delta.checkpoints {
+            let signed = SignedCheckpoint::decode(&parts.signed).map_err(ProfileError::from)?;
+            if signed.header().profile != *id {
+                return Err(ProfileError::OtherProfile.into());
+            }
+            signed.verify().map_err(ProfileError::from)?;
+            let mut reader = CheckpointReader::new(&signed);
+            let mut segments = Vec::with_capacity(parts.segments.len());
+            for bytes in &parts.segments {
+                let segment = reader.segment(bytes).map_err(ProfileError::from)?;
+                segments.push(Arc::new(ReadSegment::of(&segment)));
+            }
+            reader.finish().map_err(ProfileError::from)?;
+            let read = ReadCheckpoint { signed, segments };
+            part.checkpoints.push(Arc::new(read));
         }
         let mut commits = Vec::with_capacity(delta.commits.len());
         for bytes in &delta.commits {
@@ -355,6 +426,45 @@ fn read_commit(snapshot: &Snapshot, row: &CommitRow) -> Result<ReadCommit, Error
         return Err(damaged("INV-LOG-1: another commit".to_owned()));
     }
     Ok(ReadCommit::of(&commit))
+}
+
+/// The checkpoint of a log, if it has one.
+fn checkpoint_of(snapshot: &Snapshot, log: u32) -> Result<Option<CheckpointRow>, Error> {
+    let table = snapshot.txn().open_table(CHECKPOINTS);
+    let table = table.during("opening checkpoints-1")?;
+    let row = table.get(log).during("reading a checkpoint")?;
+    row.map(|row| CheckpointRow::decode(log, row.value()))
+        .transpose()
+}
+
+fn read_checkpoint(
+    snapshot: &Snapshot,
+    row: &CheckpointRow,
+    blocks: &mut Vec<Vec<u8>>,
+) -> Result<CheckpointParts, Error> {
+    let mut parts = CheckpointParts {
+        segments: Vec::with_capacity(row.current),
+        signed: row.signed.clone(),
+    };
+    for block in row.own_segments() {
+        let segment = read_segment(snapshot, *block)?;
+        for link in segment.links() {
+            let block = snapshot.get(&link)?.ok_or_else(|| missing_block(&link))?;
+            blocks.push(block.as_ref().to_vec());
+        }
+        parts.segments.push(segment.bytes);
+    }
+    Ok(parts)
+}
+
+fn read_segment(snapshot: &Snapshot, block: u64) -> Result<ReadSegment, Error> {
+    let damaged = |reason: String| Error::corrupted("blocks-1", block, reason);
+    let (guard, start) = snapshot
+        .block(block)?
+        .ok_or_else(|| damaged("INV-LOG-1: a segment that is not stored".to_owned()))?;
+    let bytes = guard.value().get(start..).unwrap_or_default();
+    let segment = Segment::decode(bytes).map_err(|error| damaged(error.to_string()))?;
+    Ok(ReadSegment::of(&segment))
 }
 
 fn missing_block(hash: &ElementHash) -> Error {

@@ -9,7 +9,7 @@ mod write;
 use std::sync::Arc;
 
 pub use self::devices::Device;
-pub use self::history::{Delta, IngestOutcome, LoggedOperation, ParkedCommit};
+pub use self::history::{CheckpointParts, Delta, IngestOutcome, LoggedOperation, ParkedCommit};
 pub use self::read::{KeyInfo, Keys, ProfileView, Values};
 pub use self::value::Value;
 
@@ -23,7 +23,7 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::oplog::identity::{DeviceId, LogId, ProfileSigner};
 use crate::snapshot::Snapshot;
-use crate::writer::{Command, OpenProfile};
+use crate::writer::{Command, CompactedLog, OpenProfile};
 
 /// The keys and values of one wallet's user, replicated between the user's devices. Cheap to clone.
 ///
@@ -209,6 +209,19 @@ impl Profile {
     pub fn watch(&self, prefix: &str) -> Watch {
         let shared = self.engine.shared();
         shared.watchers.watch(self.session.number, prefix)
+    }
+
+    /// Lets go of this device's operations that no longer count: what counts is put together in segments, and the
+    /// device signs for it, so that other devices can take it without the history. No value changes.
+    ///
+    /// The logs of other devices are compacted when their own checkpoints arrive.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`], [`Error::Closed`], [`Error::Io`], [`Error::Corrupted`].
+    pub fn compact(&self) -> Result<CompactedLog, Error> {
+        let session = Arc::clone(&self.session);
+        self.engine
+            .ask(|reply| Command::CompactProfile(session, reply))
     }
 
     /// Makes everything durable that was written with

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use redb::ReadableTable as _;
@@ -10,7 +10,7 @@ use crate::error::{During as _, Error};
 use crate::oplog::identity::{Certificate, LogId, Revocation};
 use crate::oplog::{Appended, Commit, CommitId, ForkProof, LOGS_MAX, LogError, LogHead};
 use crate::profile::ProfileError;
-use crate::profile::change::{ForeignPart, ReadCommit};
+use crate::profile::change::{ForeignPart, ReadCheckpoint, ReadCommit};
 use crate::replica::Lookup;
 use crate::tables::row::BlockRow;
 use crate::tables::schema::{BLOCKS, COMMITS};
@@ -30,6 +30,8 @@ struct Arriving {
     certificates: Vec<Certificate>,
     revocations: Vec<Revocation>,
     forks: BTreeMap<LogId, u64>,
+    /// Logs whose checkpoint is too far ahead of the clock.
+    waiting: BTreeSet<LogId>,
     now_ms: u64,
 }
 
@@ -52,11 +54,20 @@ impl Writer {
             certificates: Vec::new(),
             revocations: Vec::new(),
             forks: self.profile(profile)?.forks.clone(),
+            waiting: BTreeSet::new(),
             now_ms: self.shared.options.clock.unix_millis(),
         };
         self.plan_statements(part, &mut arriving)?;
+        for checkpoint in &part.checkpoints {
+            self.plan_checkpoint(profile, checkpoint, &mut arriving)?;
+        }
         for commit in &part.commits {
-            self.check_writer(profile, commit, &arriving)?;
+            let (log, until) = (commit.header.log, commit.header.last_seq());
+            if arriving.waiting.contains(&log) {
+                arriving.plan.waiting += 1;
+                continue;
+            }
+            self.check_writer(profile, log, until, &arriving)?;
             if let Err(error) = self.plan_commit(tx, profile, commit, &mut arriving) {
                 return match error {
                     Error::Profile(ProfileError::Log { log, source }) => {
@@ -70,8 +81,13 @@ impl Writer {
         let now = arriving.now_ms;
         let drift = self.shared.options.drift_ms;
         let clock = &mut self.profile_mut(profile)?.clock;
-        for commit in &arriving.plan.commits {
-            clock.observe(commit.header.time, now, drift);
+        let commits = arriving.plan.commits.iter();
+        let checkpoints = arriving.plan.checkpoints.iter();
+        let times = commits
+            .map(|commit| commit.header.time)
+            .chain(checkpoints.map(|one| one.signed.header().time));
+        for time in times {
+            clock.observe(time, now, drift);
         }
         Ok(arriving.plan)
     }
@@ -107,29 +123,52 @@ impl Writer {
         Ok(())
     }
 
-    /// Whether the device may have written a commit.
+    /// Whether a checkpoint brings anything. What is beyond the clock waits with its sender, and so do the commits behind
+    /// it.
+    fn plan_checkpoint(
+        &self,
+        profile: u32,
+        checkpoint: &Arc<ReadCheckpoint>,
+        arriving: &mut Arriving,
+    ) -> Result<(), Error> {
+        let header = checkpoint.signed.header();
+        let log = header.log;
+        self.check_writer(profile, log, header.until, arriving)?;
+        let drift = self.shared.options.drift_ms;
+        if header.time.is_beyond(arriving.now_ms, drift) {
+            arriving.waiting.insert(log);
+            return Ok(());
+        }
+        let head = arriving.heads.get(&log).copied();
+        let head = head.unwrap_or_else(|| self.replica.head_of(profile, log));
+        let fork = arriving.forks.get(&log);
+        if head.next_seq > header.until || fork.is_some_and(|seq| header.until >= *seq) {
+            return Ok(());
+        }
+        arriving.heads.insert(log, header.log_head());
+        arriving.plan.checkpoints.push(Arc::clone(checkpoint));
+        Ok(())
+    }
+
+    /// Whether the device may have written a log up to an operation.
     fn check_writer(
         &self,
         profile: u32,
-        commit: &ReadCommit,
+        log: LogId,
+        until: u64,
         arriving: &Arriving,
     ) -> Result<(), Error> {
         let state = self.profile(profile)?;
-        let device = commit.header.log.device;
+        let device = log.device;
         let mut arrived = arriving.certificates.iter();
         if !state.devices.contains_key(&device)
             && !arrived.any(|certificate| certificate.device() == device)
         {
             return Err(ProfileError::Uncertified { device }.into());
         }
-        let (log, seq) = (commit.header.log, commit.header.last_seq());
         let revocations = state.revocations.iter().chain(&arriving.revocations);
-        if Revocation::any_refuses(revocations, &log, seq) {
-            return Err(ProfileError::Revoked {
-                log,
-                seq: commit.header.first_seq,
-            }
-            .into());
+        if Revocation::any_refuses(revocations, &log, until) {
+            return Err(ProfileError::Revoked { log, seq: until }.into());
         }
         Ok(())
     }
@@ -292,10 +331,12 @@ impl Writer {
     /// The bytes of a commit's block, in the database or in this transaction.
     pub(super) fn block_bytes(tx: &Transaction, seq: u64) -> Result<Vec<u8>, Error> {
         let new = seq.checked_sub(tx.first_new);
-        if let Some(row) = new.and_then(|at| tx.rows.get(usize::try_from(at).ok()?))
-            && let RowSource::Commit(commit) = &row.source
-        {
-            return Ok(commit.bytes.clone());
+        if let Some(row) = new.and_then(|at| tx.rows.get(usize::try_from(at).ok()?)) {
+            match &row.source {
+                RowSource::Commit(commit) => return Ok(commit.bytes.clone()),
+                RowSource::Segment(segment) => return Ok(segment.bytes.clone()),
+                RowSource::Entry { .. } => {}
+            }
         }
         let table = tx.txn.open_table(BLOCKS).during("opening blocks-1")?;
         let row = table.get(seq).during("reading a block")?;

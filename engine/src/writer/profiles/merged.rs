@@ -118,6 +118,7 @@ impl Writer {
         if let Some(row) = new.and_then(|at| tx.rows.get(usize::try_from(at).ok()?)) {
             return Ok(match &row.source {
                 RowSource::Commit(commit) => take(&commit.bytes),
+                RowSource::Segment(segment) => take(&segment.bytes),
                 RowSource::Entry { .. } => Vec::new(),
             });
         }

@@ -3,6 +3,7 @@
 //! Planning reads and checks and may be refused; applying what was planned changes memory and cannot be refused.
 
 mod checkpoint;
+mod compact;
 mod ingest;
 mod local;
 mod merged;
@@ -11,6 +12,8 @@ mod parked;
 
 use std::sync::Arc;
 
+pub use self::compact::CompactedLog;
+pub(super) use self::compact::Superseded;
 pub(crate) use self::open::OpenProfile;
 use super::Writer;
 use super::plan::Planning;
@@ -21,7 +24,7 @@ use crate::error::{During as _, Error};
 use crate::oplog::LogHead;
 use crate::oplog::identity::{Certificate, LogId, Revocation};
 use crate::profile::ProfileError;
-use crate::profile::change::{ProfilePart, ReadCommit};
+use crate::profile::change::{ProfilePart, ReadCheckpoint, ReadCommit};
 use crate::replica::{Folded, Keep, Parked, ProfileState, fold_commit};
 use crate::tables::profile_rows::CommitRow;
 use crate::tables::row::BlockKind;
@@ -31,12 +34,16 @@ use crate::tables::schema::{KEYS, LOCAL, LOGS, PARKED, STATEMENTS, commit_key, v
 #[derive(Debug, Default)]
 pub(super) struct ProfilePlan {
     pub(super) profile: u32,
+    /// Checkpoints to store and take in, before any commit.
+    pub(super) checkpoints: Vec<Arc<ReadCheckpoint>>,
     /// Commits to append, in order.
     pub(super) commits: Vec<Arc<ReadCommit>>,
     /// Commits to keep until their time comes.
     pub(super) parked: Vec<Arc<ReadCommit>>,
     /// Commits that were there.
     pub(super) known: u64,
+    /// Commits that were left out because they follow a checkpoint whose time has not come.
+    pub(super) waiting: u64,
     /// Statements to write: key and bytes.
     pub(super) statements: Vec<(Vec<u8>, Vec<u8>, Statement)>,
     /// Values that stay on this device.
@@ -67,6 +74,11 @@ impl Writer {
             Some(ProfilePart::Local(part)) => self.plan_local(tx, part)?,
             Some(ProfilePart::Foreign(part)) => self.plan_foreign(tx, part)?,
         };
+        for segment in plan.checkpoints.iter().flat_map(|one| &one.segments) {
+            for link in segment.links() {
+                planning.need_named(&self.shared, batch, &link, "a value of a profile")?;
+            }
+        }
         for commit in plan.commits.iter().chain(&plan.parked) {
             for link in commit.links() {
                 planning.refer_to(&self.shared, batch, &link, "a value of a profile")?;
@@ -84,6 +96,9 @@ impl Writer {
     ) -> Result<(), Error> {
         for (key, bytes, statement) in &plan.statements {
             self.apply_statement(tx, plan.profile, key, bytes, statement)?;
+        }
+        for checkpoint in &plan.checkpoints {
+            self.adopt(tx, plan.profile, checkpoint)?;
         }
         for commit in &plan.commits {
             self.append_commit(tx, plan.profile, commit)?;
