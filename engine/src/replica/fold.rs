@@ -1,6 +1,6 @@
 use redb::ReadableTable;
 
-use super::lookup::Lookup;
+use super::lookup::stored_key;
 use super::recent::{Keep, LogNumbers, Recent};
 use crate::error::Error;
 use crate::oplog::{OpKind, Stamp};
@@ -40,15 +40,9 @@ pub(crate) fn fold_commit(
     at: Folded,
 ) -> Result<Vec<(Box<str>, OpKind)>, Error> {
     let mut changed = Vec::with_capacity(commit.operations.len());
-    let newest = Lookup {
-        recent,
-        logs,
-        end: u64::MAX,
-    };
     for (seq, part) in (commit.header.first_seq..).zip(&commit.operations) {
         let name = commit.key(part);
         let key = value_key(at.profile, name);
-        let mut state = newest.key(table, &key)?.unwrap_or_default();
         let counted = Counted {
             stamp: Stamp {
                 time: commit.header.time,
@@ -64,8 +58,14 @@ pub(crate) fn fold_commit(
                 len: u32::try_from(part.value.len()).unwrap_or(u32::MAX),
             },
         };
-        if state.apply(counted, folding(name)) {
-            recent.set(&key, state, at.block.saturating_add(1), at.keep);
+        let counts = recent.update(
+            &key,
+            at.block.saturating_add(1),
+            at.keep,
+            || Ok::<_, Error>(stored_key(table, logs, &key)?.unwrap_or_default()),
+            |state| state.apply(counted, folding(name)),
+        )?;
+        if counts {
             changed.push((name.into(), part.kind));
         }
     }

@@ -25,9 +25,7 @@ impl Lookup<'_> {
         if let Some(state) = self.recent.key(key, self.end, KeyState::clone) {
             return Ok(Some(state));
         }
-        let row = table.get(key).during("reading a key")?;
-        row.map(|row| decode_key(key, row.value(), |number| self.logs.log(number)))
-            .transpose()
+        stored_key(table, self.logs, key)
     }
 
     /// The commit that has an operation of a log, with its first sequence number; `None` if it is not kept.
@@ -51,4 +49,15 @@ impl Lookup<'_> {
         let row = CommitRow::decode(row.value())?;
         Ok((row.last_seq >= seq).then_some((first_seq, row)))
     }
+}
+
+/// What the table says of a key.
+pub(crate) fn stored_key(
+    table: &impl ReadableTable<&'static [u8], &'static [u8]>,
+    logs: &LogNumbers,
+    key: &[u8],
+) -> Result<Option<KeyState>, Error> {
+    let row = table.get(key).during("reading a key")?;
+    row.map(|row| decode_key(key, row.value(), |number| logs.log(number)))
+        .transpose()
 }

@@ -12,7 +12,7 @@ mod state;
 mod view;
 
 pub(crate) use fold::{Folded, fold_commit, folding};
-pub(crate) use lookup::Lookup;
+pub(crate) use lookup::{Lookup, stored_key};
 pub(crate) use recent::{Keep, KeyPage, LogNumbers, Recent};
 pub(crate) use recover::recover_profiles;
 pub(crate) use state::{Parked, ProfileState, Replica};

@@ -89,18 +89,34 @@ impl Recent {
         (page, true)
     }
 
-    /// Sets the state of a key from a commit on. `keep` says which older states somebody may still read: all of them,
-    /// or only the newest of those whose commit is in the database.
-    pub(crate) fn set(&self, key: &[u8], state: KeyState, since: u64, keep: Keep) {
+    /// Changes the state of a key from a commit on, and says whether `change` did. `load` gives the state of a key that
+    /// is not here. `keep` says which older states somebody may still read: all of them, or only the newest of those
+    /// whose commit is in the database.
+    pub(crate) fn update<E>(
+        &self,
+        key: &[u8],
+        since: u64,
+        keep: Keep,
+        load: impl FnOnce() -> Result<KeyState, E>,
+        change: impl FnOnce(&mut KeyState) -> bool,
+    ) -> Result<bool, E> {
         let mut keys = write(&self.keys);
         let Some(versions) = keys.get_mut(key) else {
-            let versions = Versions {
-                newest: Version { since, state },
-                older: Vec::new(),
-            };
-            keys.insert(key.into(), versions);
-            return;
+            let mut state = load()?;
+            let changed = change(&mut state);
+            if changed {
+                let versions = Versions {
+                    newest: Version { since, state },
+                    older: Vec::new(),
+                };
+                keys.insert(key.into(), versions);
+            }
+            return Ok(changed);
         };
+        let mut state = versions.newest.state.clone();
+        if !change(&mut state) {
+            return Ok(false);
+        }
         // A value that lies in an older block now is the same value: who saw it goes on seeing it, and nobody else.
         let since = since.max(versions.newest.since);
         let version = Version { since, state };
@@ -113,6 +129,7 @@ impl Recent {
             let last_seen = versions.older.iter().rposition(seen).unwrap_or(0);
             versions.older.drain(..last_seen);
         }
+        Ok(true)
     }
 
     /// Goes through the newest state of every key, in order.
@@ -251,6 +268,15 @@ mod tests {
         state
     }
 
+    fn set(recent: &Recent, key: &[u8], state: KeyState, since: u64, keep: Keep) {
+        let load = || Ok::<_, ()>(KeyState::default());
+        let change = |old: &mut KeyState| {
+            *old = state;
+            true
+        };
+        assert_eq!(recent.update(key, since, keep, load, change), Ok(true));
+    }
+
     fn seen(recent: &Recent, block: u64) -> Option<u64> {
         recent.key(b"k", block, |state| state.puts()[0].stamp.seq)
     }
@@ -259,7 +285,7 @@ mod tests {
     fn a_reader_sees_the_state_of_its_own_time_while_anybody_may_need_it() {
         let recent = Recent::default();
         for since in [3, 5, 9] {
-            recent.set(b"k", state(since), since, Keep::All);
+            set(&recent, b"k", state(since), since, Keep::All);
         }
         let all: Vec<_> = (2..=9).map(|block| seen(&recent, block)).collect();
         let three = Some(3);
@@ -277,11 +303,11 @@ mod tests {
             ]
         );
         // The commits up to block 9 are in the database and nobody reads an older state: only 9 and later are needed.
-        recent.set(b"k", state(12), 12, Keep::From(9));
+        set(&recent, b"k", state(12), 12, Keep::From(9));
         assert_eq!(seen(&recent, 8), None);
         assert_eq!((seen(&recent, 11), seen(&recent, 12)), (Some(9), Some(12)));
         // Two changes in one commit: the later one is its outcome.
-        recent.set(b"k", state(13), 12, Keep::From(9));
+        set(&recent, b"k", state(13), 12, Keep::From(9));
         assert_eq!((seen(&recent, 11), seen(&recent, 12)), (Some(9), Some(13)));
     }
 
@@ -289,9 +315,9 @@ mod tests {
     fn a_page_ends_where_it_is_full_and_says_so() {
         let recent = Recent::default();
         for key in [b"a", b"b", b"c"] {
-            recent.set(key, state(1), 1, Keep::All);
+            set(&recent, key, state(1), 1, Keep::All);
         }
-        recent.set(b"d", state(7), 7, Keep::All);
+        set(&recent, b"d", state(7), 7, Keep::All);
         let page = |from, len| {
             let (page, all) = recent.page(from, Bound::Unbounded, 6, len);
             let keys: Vec<_> = page.into_iter().map(|(key, _)| key[0]).collect();

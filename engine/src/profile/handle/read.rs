@@ -15,7 +15,7 @@ use crate::profile::keys::{Class, classify};
 use crate::profile::merge::{Merged, Merger};
 use crate::profile::sealed::{Aad, Place};
 use crate::profile::session::Session;
-use crate::replica::KeyPage;
+use crate::replica::{KeyPage, stored_key};
 use crate::snapshot::Snapshot;
 use crate::tables::profile_rows::decode_key;
 use crate::tables::schema::{LOCAL, value_key};
@@ -63,8 +63,21 @@ impl<'s> ProfileView<'s> {
         if !class.is_replicated() {
             return self.get_local(key);
         }
-        let (lookup, table) = self.snapshot.keys()?;
-        let state = lookup.key(table, &value_key(self.session.number, key))?;
+        let stored = value_key(self.session.number, key);
+        let lookup = self.snapshot.lookup()?;
+        // The common case needs no copy of the state: one put, in memory.
+        let single = lookup
+            .recent
+            .key(&stored, lookup.end, |state| match state.puts() {
+                [put] => Ok(Some(*put)),
+                [] => Ok(None),
+                _ => Err(state.clone()),
+            });
+        let state = match single {
+            Some(Ok(put)) => return put.map(|put| self.single(key, &put)).transpose(),
+            Some(Err(state)) => Some(state),
+            None => stored_key(self.snapshot.keys()?.1, lookup.logs, &stored)?,
+        };
         match state {
             Some(state) => self.value(key, class, &state),
             None => Ok(None),
@@ -159,6 +172,11 @@ impl<'s> ProfileView<'s> {
             _ => self.read(key, last)?,
         };
         Ok(Some(Value::written(bytes, last, self.session.log)))
+    }
+
+    fn single(&self, key: &str, put: &Counted) -> Result<Value, Error> {
+        let bytes = self.read(key, put)?;
+        Ok(Value::written(bytes, put, self.session.log))
     }
 
     /// Joins the values of several logs, in the order of their operations.

@@ -16,7 +16,7 @@ use crate::profile::ProfileError;
 use crate::profile::change::{ReadCheckpoint, ReadSegment};
 use crate::profile::fold::{Counted, KeyState, ValuePlace};
 use crate::profile::session::Session;
-use crate::replica::folding;
+use crate::replica::{folding, stored_key};
 use crate::tables::profile_rows::{CheckpointRow, CommitRow, decode_key};
 use crate::tables::row::BlockKind;
 use crate::tables::schema::{CHECKPOINTS, COMMITS, KEYS, commit_key, split_commit_key, value_key};
@@ -365,25 +365,35 @@ impl Writer {
         for entry in &segment.entries {
             let name = segment.key(&entry.part);
             let key = value_key(profile, name);
-            let mut state = self.newest().key(&table, &key)?.unwrap_or_default();
             let place = ValuePlace {
                 block,
                 start: u32::try_from(entry.part.value.start).unwrap_or(u32::MAX),
                 len: u32::try_from(entry.part.value.len()).unwrap_or(u32::MAX),
             };
-            if !state.relocate(log, entry.seq, place) {
-                let counted = Counted {
-                    stamp: entry.stamp(log),
-                    kind: entry.part.kind,
-                    entry: entry.part.entry,
-                    place,
-                };
-                if !state.apply(counted, folding(name)) {
-                    continue;
-                }
+            let counted = Counted {
+                stamp: entry.stamp(log),
+                kind: entry.part.kind,
+                entry: entry.part.entry,
+                place,
+            };
+            let mut is_new = false;
+            self.recent.update(
+                &key,
+                block.saturating_add(1),
+                keep,
+                || {
+                    let stored = stored_key(&table, &self.replica.numbers, &key);
+                    stored.map(Option::unwrap_or_default)
+                },
+                |state| {
+                    let is_known = state.relocate(log, entry.seq, place);
+                    is_new = !is_known && state.apply(counted, folding(name));
+                    is_known || is_new
+                },
+            )?;
+            if is_new {
                 changed.push((name.into(), entry.part.kind));
             }
-            self.recent.set(&key, state, block.saturating_add(1), keep);
         }
         Ok(())
     }
