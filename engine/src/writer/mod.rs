@@ -46,6 +46,9 @@ const IDLE: Duration = Duration::from_millis(250);
 /// Pause after which released blocks are reclaimed unasked.
 const SWEEP_PAUSE: Duration = Duration::from_millis(20);
 
+/// Pause after which it is seen whether the time of a parked commit has come.
+const PARKED_PAUSE: Duration = Duration::from_secs(60);
+
 /// Most elements and bytes that are put together into one commit, unless a single batch is larger.
 const GROUP_ELEMENTS_MAX: usize = 131_072;
 const GROUP_BYTES_MAX: usize = 64 << 20;
@@ -103,8 +106,8 @@ pub(crate) enum Command {
     SweepPreview(Sender<Result<(Snapshot, Spared), Error>>),
     /// Opens a profile, or makes it.
     OpenProfile(Box<OpenProfile>, Sender<Result<Arc<Session>, Error>>),
-    /// What is known of a profile's logs and devices, with a snapshot it belongs to.
-    Replica(u32, Sender<Result<ReplicaView, Error>>),
+    /// What is known of a profile's logs and devices, with a snapshot it belongs to; made durable first if asked.
+    Replica(u32, Durability, Sender<Result<ReplicaView, Error>>),
     /// Compacts the own log of a profile.
     CompactProfile(Arc<Session>, Sender<Result<CompactedLog, Error>>),
     Compact(Sender<Result<(), Error>>),
@@ -200,8 +203,8 @@ impl Writer {
                 Ok(Command::OpenProfile(open, reply)) => {
                     answer(&reply, self.open_profile(*open));
                 }
-                Ok(Command::Replica(profile, reply)) => {
-                    answer(&reply, self.replica_view(profile));
+                Ok(Command::Replica(profile, durability, reply)) => {
+                    answer(&reply, self.replica_view(profile, durability));
                 }
                 Ok(Command::CompactProfile(session, reply)) => {
                     answer(&reply, self.compact_profile(&session));
@@ -245,7 +248,9 @@ impl Writer {
             self.shared.options.flush_interval.saturating_sub(age)
         });
         let quick = self.wants_quick().then_some(IDLE);
-        sweep.into_iter().chain(flush).chain(quick).min()
+        let parked = self.has_parked().then_some(PARKED_PAUSE);
+        let all = sweep.into_iter().chain(flush).chain(quick);
+        all.chain(parked).min()
     }
 
     fn flush_is_due(&self) -> bool {
@@ -264,10 +269,14 @@ impl Writer {
 
     /// Does what is due when nobody asks for anything: a step of the sweep, a flush, a commit that is quick to open.
     fn idle(&mut self) {
-        let result = if self.sweep_is_due() && !self.flush_is_due() {
+        let result = if self.parked_is_due() {
+            self.apply_due_alone()
+        } else if self.sweep_is_due() && !self.flush_is_due() {
             self.sweep_idle()
-        } else {
+        } else if self.unflushed_since.is_some() || self.wants_quick() {
             self.make_durable(true)
+        } else {
+            Ok(())
         };
         if let Err(error) = result {
             tracing::error!(%error, "the writer failed while idle");

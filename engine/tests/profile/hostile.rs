@@ -47,11 +47,15 @@ impl Peer {
     }
 
     fn commit(&self, start: CommitStart, value: &[u8]) -> SealedCommit {
+        self.commit_of(start, "app.k", value)
+    }
+
+    fn commit_of(&self, start: CommitStart, key: &str, value: &[u8]) -> SealedCommit {
         let mut builder = CommitBuilder::new(start).unwrap();
         let operation = Operation {
             kind: OpKind::Put,
             entry: EntryKind::CacheIndex,
-            key: "app.k",
+            key,
             value,
         };
         builder.push(operation).unwrap();
@@ -275,4 +279,19 @@ fn a_replayed_delta_changes_nothing() {
     assert_eq!((outcome.applied, outcome.known), (0, 1));
     assert_eq!(Victim::state(&victim.profile), state);
     assert_eq!(text(&victim.profile, "app.a").as_deref(), Some("2"));
+}
+
+#[test]
+fn what_a_peer_writes_to_a_key_that_stays_on_devices_is_not_seen() {
+    let (victim, peer) = (Victim::new(), Peer::of(&secret(), 9));
+    victim.profile.put("identity.mnemonic", b"words").unwrap();
+    let commit = peer.commit_of(peer.start(None, NOW + 1), "identity.mnemonic", &[1; 40]);
+    victim.profile.ingest(&peer.delta(&[&commit])).unwrap();
+    assert_eq!(
+        text(&victim.profile, "identity.mnemonic").as_deref(),
+        Some("words")
+    );
+    let snapshot = victim.profile.engine().snapshot().unwrap();
+    let view = snapshot.profile(&victim.profile);
+    assert_eq!(view.prefix("").unwrap().map(Result::unwrap).count(), 1);
 }

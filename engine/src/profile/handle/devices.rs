@@ -2,6 +2,7 @@ use super::Profile;
 use crate::error::Error;
 use crate::oplog::HybridTime;
 use crate::oplog::identity::{Certificate, DeviceId, LogId, Revocation};
+use crate::options::Durability;
 use crate::profile::ProfileError;
 use crate::replica::ReplicaView;
 use crate::writer::Command;
@@ -101,8 +102,18 @@ impl Profile {
     }
 
     pub(super) fn replica(&self) -> Result<ReplicaView, Error> {
+        self.replica_with(Durability::Buffered)
+    }
+
+    /// What can be given away: all of it is durable.
+    pub(super) fn durable_replica(&self) -> Result<ReplicaView, Error> {
+        self.replica_with(Durability::Durable)
+    }
+
+    fn replica_with(&self, durability: Durability) -> Result<ReplicaView, Error> {
         let number = self.session.number;
-        self.engine.ask(|reply| Command::Replica(number, reply))
+        self.engine
+            .ask(|reply| Command::Replica(number, durability, reply))
     }
 
     fn now(&self) -> HybridTime {

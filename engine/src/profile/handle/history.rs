@@ -122,13 +122,13 @@ impl Profile {
     }
 
     /// What a replica with that version vector lacks, as far as commits of `bytes_max` bytes go; at least one commit,
-    /// if there is one. Commits of one log are given in order, so that what is cut off continues with the next call.
+    /// if there is one. Buffered commits become durable first: what a peer has must not be lost here. Commits of one log are given in order, so that what is cut off continues with the next call.
     ///
     /// # Errors
     /// [`ProfileError::Compacted`] if the replica lacks commits that this one no longer has; those of
     /// [`version_vector`](Self::version_vector); [`Error::Io`], [`Error::Corrupted`].
     pub fn delta_for(&self, theirs: &VersionVector, bytes_max: usize) -> Result<Delta, Error> {
-        let view = self.replica()?;
+        let view = self.durable_replica()?;
         let mut delta = Delta::default();
         self.statements(&view, &mut delta)?;
         let ours = vector_of(&view)?;

@@ -373,7 +373,8 @@ impl Keys<'_> {
             if ends || outside {
                 break;
             }
-            if !state.puts().is_empty() {
+            // A key that stays on a device has no business in a log; what a peer wrote of it is not looked at.
+            if !state.puts().is_empty() && classify(&name).is_replicated() {
                 return Ok(Some((name, state)));
             }
         }

@@ -191,9 +191,19 @@ impl Writer {
     }
 
     /// What is known of a profile, with the snapshot it belongs to.
-    pub(in super::super) fn replica_view(&self, profile: u32) -> Result<ReplicaView, Error> {
+    ///
+    /// What is given away has to be durable: after a crash the log would go on before its end, and a peer that has the end
+    /// would see two histories.
+    pub(in super::super) fn replica_view(
+        &mut self,
+        profile: u32,
+        durability: Durability,
+    ) -> Result<ReplicaView, Error> {
         if self.shared.is_poisoned() {
             return Err(Error::Poisoned);
+        }
+        if durability == Durability::Durable {
+            self.flush()?;
         }
         let snapshot = Snapshot::open(Arc::clone(&self.shared))?;
         let view = self.replica.view(profile, snapshot);

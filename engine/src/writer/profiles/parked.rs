@@ -6,6 +6,7 @@ use super::super::Writer;
 use super::super::transaction::Transaction;
 use crate::error::{During as _, Error};
 use crate::oplog::{Commit, CommitId};
+use crate::options::Durability;
 use crate::profile::ProfileError;
 use crate::profile::change::ReadCommit;
 use crate::tables::schema::{PARKED, commit_key};
@@ -23,6 +24,26 @@ impl Writer {
                     .is_beyond(options.clock.unix_millis(), options.drift_ms)
             })
         })
+    }
+
+    pub(in super::super) fn has_parked(&self) -> bool {
+        let mut profiles = self.replica.profiles.values();
+        profiles.any(|state| !state.parked.is_empty())
+    }
+
+    /// Applies parked commits whose time has come when nothing else is to be done.
+    pub(in super::super) fn apply_due_alone(&mut self) -> Result<(), Error> {
+        let result = self.try_apply_due_alone();
+        self.poison_on_error(result)
+    }
+
+    fn try_apply_due_alone(&mut self) -> Result<(), Error> {
+        let mut tx = self.begin(Durability::Durable)?;
+        self.apply_due(&mut tx)?;
+        self.append_rows(&mut tx, &[])?;
+        tx.rows_written = true;
+        self.conclude(&mut tx)?;
+        self.commit_database(tx, false)
     }
 
     /// Applies parked commits whose time has come, those of each log in order.
