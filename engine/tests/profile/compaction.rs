@@ -249,3 +249,38 @@ fn a_checkpoint_from_the_future_waits_with_its_sender_and_holds_up_nobody_else()
     give(&phone, &laptop);
     assert_eq!(seen(&laptop), seen(&phone));
 }
+
+#[test]
+fn segments_that_did_not_change_are_held_and_not_written_again() {
+    let phone = device("phone");
+    let fill = |from: u32, to: u32, value: u8| {
+        let mut batch = phone.engine().begin();
+        for key in from..to {
+            let key = format!("app.{key:05}");
+            batch.put_value(&phone, &key, &[value; 200]).unwrap();
+        }
+        batch.commit().unwrap();
+    };
+    fill(0, 2_000, 1);
+    fill(1_900, 2_000, 2);
+    phone.compact().unwrap();
+    phone.engine().sweep(u64::MAX).unwrap();
+    let stored = phone.engine().stats().unwrap().stored_ever;
+    for value in 3..6 {
+        fill(1_950, 2_000, value);
+        let before = seen(&phone);
+        phone.compact().unwrap();
+        phone.engine().sweep(u64::MAX).unwrap();
+        assert_eq!(seen(&phone), before);
+        is_sound(phone.engine());
+    }
+    let stored = phone.engine().stats().unwrap().stored_ever - stored;
+    assert!(
+        stored <= 3 * 3,
+        "{stored} blocks for three commits and what changed of the segments"
+    );
+    let laptop = device("laptop");
+    give(&phone, &laptop);
+    assert_eq!(seen(&laptop), seen(&phone));
+    is_sound(laptop.engine());
+}

@@ -288,7 +288,8 @@ impl Writer {
                 }
             }
             for segment in history.segments {
-                if used.contains(&segment) {
+                let is_current = row.own_segments().contains(&segment);
+                if used.contains(&segment) && !is_current {
                     row.segments.push(segment);
                 } else {
                     self.apply_change(tx, segment, -1, 0)?;
