@@ -152,6 +152,11 @@ fn no_flipped_bit_and_no_cut_of_a_segment_passes_for_the_signed_one() {
     let (segments, signed) = seal(start(&key(7)), &puts(3, 28));
     assert_eq!(read(&signed, &segments), Ok(()));
     let bytes = &segments[0];
+    let longer = [&bytes[..], &[0]].concat();
+    assert!(matches!(
+        Segment::decode(&longer),
+        Err(SegmentError::Malformed { .. })
+    ));
     for at in 0..bytes.len() {
         assert!(Segment::decode(&bytes[..at]).is_err());
         for bit in 0..8 {
@@ -188,8 +193,8 @@ fn a_checkpoint_is_good_for_its_own_device_alone() {
 fn a_leaf_of_a_checkpoint_is_never_a_leaf_of_a_commit() {
     let operation = put("a", 1);
     let encoded = borrowed(&operation).encode().unwrap();
-    let segment = forced(&[(1, 1, operation)]);
-    let (_, entry) = Segment::decode(&segment)
+    let segments = seal(start(&key(7)), &[(1, 1, operation)]).0;
+    let (_, entry) = Segment::decode(&segments[0])
         .unwrap()
         .entries()
         .leaves()
@@ -321,6 +326,17 @@ fn an_entry_more_and_a_byte_more_or_less_than_signed_are_seen() {
         assert_eq!(read(signed, segments), Err(refused.clone()));
         assert_eq!(tallied(signed, segments), Err(refused));
     }
+    // What is too much is refused when it comes, not only at the end.
+    let mut reader = CheckpointReader::new(&signed);
+    assert!(matches!(
+        reader.segment(&longer[0]),
+        Err(CheckpointError::BytesMismatch { .. })
+    ));
+    reader.segment(&segments[0]).unwrap();
+    assert!(matches!(
+        reader.segment(&more[1]),
+        Err(CheckpointError::CountMismatch { .. })
+    ));
 }
 
 #[test]
@@ -493,6 +509,20 @@ fn huge_counts_are_refused_before_anything_is_kept_for_them() {
         assert_eq!(Segment::decode(&bytes), refused);
     }
     let mut header = seal(start(&key(7)), &[]).1.header().clone();
+    header.heads.clear();
+    let mut bytes = signed_bytes(&header);
+    let at = bytes
+        .windows(6)
+        .position(|six| six == b"heads\x80")
+        .unwrap();
+    let claimed = 1_u64 << 40;
+    let mut array = Vec::new();
+    cbor::head(&mut array, cbor::ARRAY, claimed);
+    bytes.splice(at + 5..at + 6, array);
+    assert!(matches!(
+        SignedCheckpoint::decode(&bytes),
+        Err(CheckpointError::HeadCount { found, .. }) if found as u64 == claimed
+    ));
     header.heads = (0..=1_024_u64)
         .map(|epoch| Head {
             log: LogId {
@@ -620,6 +650,22 @@ fn no_changed_bit_and_no_cut_of_a_proof_verifies() {
                 assert!(read.verify().is_err(), "bit {bit} of byte {at}");
             }
         }
+    }
+    let longer = [&bytes[..], &[0]].concat();
+    assert!(matches!(
+        CheckpointProof::decode(&longer),
+        Err(ProofError::Entry(SegmentError::Malformed { .. }))
+    ));
+    // A path that is no whole number of hashes, and one that is longer than any.
+    let mut header = vec![0x85];
+    signed.encode_into(&mut header);
+    header.push(2);
+    let entry = forced(&puts(3, 28)[2..])[1..].to_vec();
+    for path_bytes in [31, 33, 33 * 32] {
+        let mut forced = header.clone();
+        cbor::bytes(&mut forced, &vec![1; path_bytes]);
+        forced.extend_from_slice(&entry);
+        assert_eq!(CheckpointProof::decode(&forced), Err(ProofError::Path));
     }
     assert!(matches!(
         CheckpointProof::extract(&signed, &segments[..0], 2),
