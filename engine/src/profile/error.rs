@@ -127,6 +127,17 @@ pub enum ProfileError {
         /// The first sequence number asked for.
         seq: u64,
     },
+    /// An operation that counts here cannot be proven: its commit is gone, and the device has since signed a checkpoint
+    /// without it, because it knows of a later one.
+    #[error(
+        "the operation {seq} of {log:?} is in no checkpoint that is kept; ask for what came after it"
+    )]
+    Unproven {
+        /// The log.
+        log: LogId,
+        /// The operation's sequence number.
+        seq: u64,
+    },
 }
 
 impl ProfileError {
@@ -153,6 +164,7 @@ impl ProfileError {
             Self::Revoked { .. } => "REVOKED",
             Self::LimitExceeded { .. } => "LIMIT_EXCEEDED",
             Self::Compacted { .. } => "COMPACTED",
+            Self::Unproven { .. } => "UNPROVEN",
         }
     }
 }

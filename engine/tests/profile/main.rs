@@ -10,6 +10,7 @@ mod classes;
 mod compaction;
 mod copies;
 mod hostile;
+mod proofs;
 mod replicas;
 mod restart;
 

@@ -429,7 +429,7 @@ fn read_commit(snapshot: &Snapshot, row: &CommitRow) -> Result<ReadCommit, Error
 }
 
 /// The checkpoint of a log, if it has one.
-fn checkpoint_of(snapshot: &Snapshot, log: u32) -> Result<Option<CheckpointRow>, Error> {
+pub(super) fn checkpoint_of(snapshot: &Snapshot, log: u32) -> Result<Option<CheckpointRow>, Error> {
     let table = snapshot.txn().open_table(CHECKPOINTS);
     let table = table.during("opening checkpoints-1")?;
     let row = table.get(log).during("reading a checkpoint")?;

@@ -2,6 +2,7 @@
 
 mod devices;
 mod history;
+mod proof;
 mod read;
 mod value;
 mod write;
