@@ -29,6 +29,10 @@ pub(crate) struct Cli {
     #[arg(long, global = true, default_value_t = 64, value_name = "MB", value_parser = clap::value_parser!(u64).range(1..=65_536))]
     pub(crate) cache: u64,
 
+    /// File with the profile's seed, 64 hex digits; `seed` in the store's directory unless named
+    #[arg(long, global = true, env = "UXF_SEED_FILE", value_name = "FILE")]
+    pub(crate) seed_file: Option<PathBuf>,
+
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -47,8 +51,8 @@ impl Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Make an empty store
-    Init,
+    /// Make a store and its profile of keys and values; draws a seed unless there is one
+    Init(Init),
     /// Import tokens: a token, an array of tokens, UXF JSON or a CAR, told apart by content
     Import(Import),
     /// Write tokens to a file
@@ -67,8 +71,89 @@ pub(crate) enum Command {
     Compact,
     /// Copy the store into another directory while it is in use
     Backup(Backup),
+    /// Set the value of a key in the profile
+    Put(Put),
+    /// Write the value of a key to standard output, as it is
+    Get(Key),
+    /// Delete the value of a key, on every device that learns of it
+    Del(Key),
+    /// List the keys that have a value; keys that stay on this device are not among them
+    Keys(Keys),
+    /// Show who wrote what when, newest first
+    Log(Log),
+    /// The devices that may write the profile
+    #[command(subcommand)]
+    Device(Device),
+    /// Carry what devices wrote from one to another in files
+    #[command(subcommand)]
+    Delta(Delta),
     /// Import a sample wallet, show what is shared, export it again and prove it equal
     Demo,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Init {
+    /// What people call this device, in up to 64 bytes; every device of the profile sees it
+    #[arg(long, default_value = "device", value_name = "NAME")]
+    pub(crate) device: String,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Put {
+    /// The key, as in app.greeting
+    pub(crate) key: String,
+
+    /// The value, or - to read it from standard input, where other programs do not see it
+    #[arg(required_unless_present = "file", conflicts_with = "file")]
+    pub(crate) value: Option<String>,
+
+    /// Read the value from a file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Key {
+    /// The key
+    pub(crate) key: String,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Keys {
+    /// Only keys that start with this
+    #[arg(default_value = "", hide_default_value = true)]
+    pub(crate) prefix: String,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Log {
+    /// Show so many operations at most
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    pub(crate) limit: usize,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Device {
+    /// List the devices
+    List,
+    /// Accept what another device writes; one that was given the seed certifies itself
+    Certify {
+        /// The device's id, 64 hex digits
+        id: String,
+
+        /// What people call it, in up to 64 bytes
+        #[arg(long)]
+        name: String,
+    },
+    /// Refuse what a device writes from now on, here and wherever this arrives; there is no way back
+    Revoke {
+        /// The device's id, or a beginning of it that is unique
+        id: String,
+
+        /// Do it
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 #[derive(Args, Debug)]
@@ -132,4 +217,27 @@ pub(crate) struct Gc {
 pub(crate) struct Backup {
     /// Directory to make; it must not hold a store
     pub(crate) to: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Delta {
+    /// Write what another device lacks; values in the file are sealed, keys and device names are not
+    Export {
+        /// File to write
+        file: PathBuf,
+
+        /// Only what a device lacks that wrote this with `uxf delta vector`; everything without it
+        #[arg(long, value_name = "VECTOR")]
+        since: Option<PathBuf>,
+    },
+    /// Write how much this store has of each device, for `uxf delta export --since` on another one
+    Vector {
+        /// File to write
+        file: PathBuf,
+    },
+    /// Check and take in what another device wrote; the same file twice does no harm
+    Import {
+        /// File to read
+        file: PathBuf,
+    },
 }

@@ -46,6 +46,19 @@ impl Output {
         write_line(text);
     }
 
+    /// Bytes as they are, and nothing after them.
+    #[expect(clippy::unused_self, reason = "printing goes through the output")]
+    pub(crate) fn bytes(&self, bytes: &[u8]) {
+        let mut stdout = io::stdout().lock();
+        if stdout
+            .write_all(bytes)
+            .and_then(|()| stdout.flush())
+            .is_err()
+        {
+            std::process::exit(0);
+        }
+    }
+
     /// A table for a person; numbers stand at the right. Silent under `--json`.
     pub(crate) fn table(&self, header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) {
         if self.json {
@@ -100,7 +113,18 @@ pub(crate) fn complain(failure: &Failure, json: bool) {
 fn is_number_column(name: &str) -> bool {
     !matches!(
         name,
-        "token" | "type" | "root" | "file" | "what" | "why" | "result" | "state"
+        "token"
+            | "type"
+            | "root"
+            | "file"
+            | "what"
+            | "why"
+            | "result"
+            | "state"
+            | "key"
+            | "time"
+            | "device"
+            | "id"
     )
 }
 

@@ -1,4 +1,3 @@
-use std::fs::{self, File};
 use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 
@@ -7,6 +6,7 @@ use uxf_codec::carriage::car::CarProfile;
 use uxf_codec::package::{Timestamp, TokenId};
 use uxf_engine::{ExportOptions, Inventory};
 
+use super::new_file::NewFile;
 use super::{Outcome, store};
 use crate::args::{Cli, Export, Format};
 use crate::failure::Failure;
@@ -99,42 +99,6 @@ fn numbered(out: &Path, number: usize) -> PathBuf {
     let mut name = out.as_os_str().to_owned();
     name.push(format!(".{}", number + 1));
     name.into()
-}
-
-/// A file that takes its name only when it is whole, so that a failed export leaves the old one as it was.
-struct NewFile {
-    name: PathBuf,
-    partial: PathBuf,
-    out: BufWriter<File>,
-}
-
-impl NewFile {
-    fn begin(name: &Path) -> io::Result<Self> {
-        let mut partial = name.as_os_str().to_owned();
-        partial.push(".partial");
-        let partial = PathBuf::from(partial);
-        let out = BufWriter::new(File::create(&partial)?);
-        Ok(Self {
-            name: name.to_owned(),
-            partial,
-            out,
-        })
-    }
-
-    fn keep(mut self) -> Result<PathBuf, Failure> {
-        let kept = io::Write::flush(&mut self.out)
-            .and_then(|()| self.out.get_ref().sync_all())
-            .and_then(|()| fs::rename(&self.partial, &self.name));
-        kept.map_err(|error| Failure::new(error).about(self.name.display()))?;
-        Ok(core::mem::take(&mut self.name))
-    }
-}
-
-impl Drop for NewFile {
-    fn drop(&mut self) {
-        // After it was kept there is nothing under this name any more.
-        drop(fs::remove_file(&self.partial));
-    }
 }
 
 impl From<io::Error> for Failure {

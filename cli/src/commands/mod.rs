@@ -2,12 +2,22 @@
 
 mod backup;
 mod compact;
+mod del;
+mod delta;
 mod demo;
+mod device;
 mod export;
 mod gc;
+mod get;
 mod import;
 mod init;
+mod keys;
 mod list;
+mod log;
+mod new_file;
+mod profile;
+mod put;
+mod seed;
 mod show;
 mod stats;
 mod store;
@@ -28,7 +38,7 @@ pub(crate) enum Outcome {
 
 pub(crate) fn run(cli: &Cli, out: &Output) -> Result<Outcome, Failure> {
     match &cli.command {
-        Command::Init => init::run(cli, out),
+        Command::Init(args) => init::run(cli, args, out),
         Command::Import(args) => import::run(cli, args, out),
         Command::Export(args) => export::run(cli, args, out),
         Command::List => list::run(cli, out),
@@ -38,6 +48,13 @@ pub(crate) fn run(cli: &Cli, out: &Output) -> Result<Outcome, Failure> {
         Command::Gc(args) => gc::run(cli, args, out),
         Command::Compact => compact::run(cli, out),
         Command::Backup(args) => backup::run(cli, args, out),
+        Command::Put(args) => put::run(cli, args, out),
+        Command::Get(args) => get::run(cli, args, out),
+        Command::Del(args) => del::run(cli, args, out),
+        Command::Keys(args) => keys::run(cli, args, out),
+        Command::Log(args) => log::run(cli, args, out),
+        Command::Device(args) => device::run(cli, args, out),
+        Command::Delta(args) => delta::run(cli, args, out),
         Command::Demo => demo::run(cli, out),
     }
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use uxf_codec::package::TokenId;
+use uxf_engine::profile::ProfileError;
 use uxf_engine::{DATABASE_FILE, Engine, EngineOptions, Error, Inventory, Snapshot};
 
 use crate::args::Cli;
@@ -105,6 +106,13 @@ impl From<&Error> for Failure {
             Error::Corrupted { .. } => failure.with_help(
                 "keep the file as it is; `uxf verify` says what is damaged, a backup has the rest",
             ),
+            Error::Profile(ProfileError::NotFound) => failure.with_help(
+                "the seed is another profile's, or `uxf init` was not done here; \
+                 name the right seed with --seed-file FILE",
+            ),
+            Error::Profile(ProfileError::OtherProfile) => {
+                failure.with_help("it was made with another seed than the one used here")
+            }
             Error::UnknownInput => {
                 failure.with_help("uxf reads a token, an array of tokens, UXF JSON and CARv1 files")
             }

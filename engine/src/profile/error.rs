@@ -3,7 +3,7 @@ use thiserror::Error;
 use super::sealed::{OpenError, ProfileKeyError, SealError};
 use crate::oplog::identity::{DeviceId, IdentityError, LogId};
 use crate::oplog::{
-    CheckpointError, ClockError, CommitError, ForkProofError, LogError, SegmentError,
+    CheckpointError, ClockError, CommitError, DeltaError, ForkProofError, LogError, SegmentError,
 };
 
 /// What went wrong with a profile. Nothing was changed, unless the variant says otherwise.
@@ -92,6 +92,9 @@ pub enum ProfileError {
     /// Two commits that were to prove a fork do not.
     #[error(transparent)]
     Fork(#[from] ForkProofError),
+    /// A delta file that is damaged, cut off or none, or that could not be read or written.
+    #[error(transparent)]
+    DeltaFile(#[from] DeltaError),
     /// A certificate or a revocation that is not to be believed.
     #[error(transparent)]
     Identity(#[from] IdentityError),
@@ -159,6 +162,7 @@ impl ProfileError {
             Self::Log { .. } => "LOG",
             Self::Checkpoint(_) | Self::Segment(_) => "CHECKPOINT",
             Self::Fork(_) => "FORK_PROOF",
+            Self::DeltaFile(_) => "DELTA_FILE",
             Self::Identity(_) => "IDENTITY",
             Self::Uncertified { .. } => "UNCERTIFIED",
             Self::Revoked { .. } => "REVOKED",

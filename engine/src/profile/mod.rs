@@ -21,7 +21,7 @@ pub use crate::writer::CompactedLog;
 pub use error::ProfileError;
 pub use fold::ValueVersion;
 pub use handle::{
-    CheckpointParts, Delta, Device, IngestOutcome, KeyInfo, Keys, LoggedOperation, ParkedCommit,
-    Profile, ProfileView, Value, Values,
+    CheckpointParts, Delta, DeltaExport, Device, IngestOutcome, KeyInfo, Keys, LoggedOperation,
+    ParkedCommit, Profile, ProfileView, Value, Values,
 };
 pub use watch::{WATCH_EVENTS_MAX, Watch, WatchEvent};

@@ -9,6 +9,7 @@ mod basics;
 mod classes;
 mod compaction;
 mod copies;
+mod delta_files;
 mod hostile;
 mod proofs;
 mod replicas;

@@ -122,16 +122,26 @@ impl Profile {
     }
 
     /// What a replica with that version vector lacks, as far as commits of `bytes_max` bytes go; at least one commit,
-    /// if there is one. Buffered commits become durable first: what a peer has must not be lost here. Commits of one log are given in order, so that what is cut off continues with the next call.
+    /// if there is one. Buffered commits become durable first: what a peer has must not be lost here. Commits of one log
+    /// are given in order, so that what is cut off continues with the next call.
     ///
     /// # Errors
     /// [`ProfileError::Compacted`] if the replica lacks commits that this one no longer has; those of
     /// [`version_vector`](Self::version_vector); [`Error::Io`], [`Error::Corrupted`].
     pub fn delta_for(&self, theirs: &VersionVector, bytes_max: usize) -> Result<Delta, Error> {
-        let view = self.durable_replica()?;
+        self.delta_of(&self.durable_replica()?, theirs, bytes_max)
+    }
+
+    /// What a replica lacks of what was here at the time of a view.
+    pub(super) fn delta_of(
+        &self,
+        view: &ReplicaView,
+        theirs: &VersionVector,
+        bytes_max: usize,
+    ) -> Result<Delta, Error> {
         let mut delta = Delta::default();
-        self.statements(&view, &mut delta)?;
-        let ours = vector_of(&view)?;
+        self.statements(view, &mut delta)?;
+        let ours = vector_of(view)?;
         let mut bytes = 0;
         'logs: for missing in ours.missing_from(theirs) {
             let Some((number, _)) = view.logs.get(&missing.log) else {

@@ -1,5 +1,6 @@
 //! An open profile: what an application calls.
 
+mod delta_file;
 mod devices;
 mod history;
 mod proof;
@@ -9,6 +10,7 @@ mod write;
 
 use std::sync::Arc;
 
+pub use self::delta_file::DeltaExport;
 pub use self::devices::Device;
 pub use self::history::{CheckpointParts, Delta, IngestOutcome, LoggedOperation, ParkedCommit};
 pub use self::read::{KeyInfo, Keys, ProfileView, Values};
@@ -21,9 +23,11 @@ use super::sealed::{ProfileId, SealingKey, WalletSecret};
 use super::session::Session;
 use super::watch::Watch;
 use crate::engine::Engine;
-use crate::error::Error;
+use crate::error::{During as _, Error};
 use crate::oplog::identity::{DeviceId, LogId, ProfileSigner};
 use crate::snapshot::Snapshot;
+use crate::tables::profile_rows::ProfileRow;
+use crate::tables::schema::PROFILES;
 use crate::writer::{Command, CompactedLog, OpenProfile};
 
 /// The keys and values of one wallet's user, replicated between the user's devices. Cheap to clone.
@@ -74,6 +78,22 @@ impl Engine {
     /// [`ProfileError::NotFound`]; those of [`profile`](Self::profile).
     pub fn open_profile(&self, secret: &WalletSecret) -> Result<Profile, Error> {
         self.open_with(secret, None)
+    }
+
+    /// The profiles that the store has.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Corrupted`].
+    pub fn profiles(&self) -> Result<Vec<ProfileId>, Error> {
+        let snapshot = self.snapshot()?;
+        let table = snapshot.txn().open_table(PROFILES);
+        let table = table.during("opening profiles-1")?;
+        let mut profiles = Vec::new();
+        for row in table.range::<u32>(0..).during("reading profiles")? {
+            let (number, row) = row.during("reading profiles")?;
+            profiles.push(ProfileRow::decode(number.value(), row.value())?.id);
+        }
+        Ok(profiles)
     }
 
     fn open_with(&self, secret: &WalletSecret, create: Option<String>) -> Result<Profile, Error> {
