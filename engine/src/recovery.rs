@@ -104,13 +104,9 @@ pub(crate) fn recover(db: &Db, options: &EngineOptions) -> Result<Recovered, Err
     let mut counts = CountPages::default();
     let tail = replay_blocks(db, &txn, &header, &mut state, &locator, &mut counts)?;
     let journal = replay_journal(db, &txn, &mut counts)?;
-    let (replica, recent) = recover_profiles(
-        &txn,
-        state.watermark,
-        options.clock.as_ref(),
-        options.drift_ms,
-        |seq| Ok(matches!(counts.get(db, seq)?, Count::Held(_))),
-    )?;
+    let (replica, recent) = recover_profiles(&txn, state.watermark, |seq| {
+        Ok(matches!(counts.get(db, seq)?, Count::Held(_)))
+    })?;
     tracing::debug!(tail, journal, elements = state.elements, "recovered");
     Ok(Recovered {
         header,

@@ -3,7 +3,6 @@ use redb::{ReadTransaction, ReadableTable as _};
 use super::fold::{Folded, fold_commit};
 use super::recent::{Keep, Recent};
 use super::state::{Parked, ProfileState, Replica};
-use crate::clock::Clock;
 use crate::error::{During as _, Error};
 use crate::oplog::identity::{Certificate, Revocation};
 use crate::oplog::{Commit, ForkProof, HybridClock, HybridTime};
@@ -19,8 +18,6 @@ use crate::tables::schema::{
 pub(crate) fn recover_profiles(
     txn: &ReadTransaction,
     watermark: u64,
-    clock: &dyn Clock,
-    drift_ms: u64,
     mut is_kept: impl FnMut(u64) -> Result<bool, Error>,
 ) -> Result<(Replica, Recent), Error> {
     let mut replica = Replica::default();
@@ -42,7 +39,7 @@ pub(crate) fn recover_profiles(
             replay(&mut replica, &recent, &keys, seq, row.bytes)?;
         }
     }
-    start_clocks(&mut replica, clock.unix_millis(), drift_ms);
+    start_clocks(&mut replica);
     Ok((replica, recent))
 }
 
@@ -180,25 +177,12 @@ fn replay(
     Ok(())
 }
 
-/// The own log goes on after its last commit, and after what others wrote unless that lies too far ahead.
-fn start_clocks(replica: &mut Replica, now_ms: u64, drift_ms: u64) {
+/// The own log goes on after everything that was applied, whatever the clock says by now: it was believed when it was
+/// applied, and a write must not come before what its author has seen.
+fn start_clocks(replica: &mut Replica) {
     for (&number, state) in &mut replica.profiles {
-        let own = state.own_log();
-        let logs = replica
-            .logs
-            .iter()
-            .filter(|row| row.profile == number)
-            .map(|row| row.head);
-        let last = logs.clone().find(|head| head.log == own);
-        let mut clock = HybridClock::at(last.map_or(HybridTime::ZERO, |head| head.time));
-        for head in logs {
-            // The own device's earlier epochs count as the own past, whatever its clock said then.
-            if head.log.device == own.device {
-                clock = HybridClock::at(clock.last().max(head.time));
-            } else {
-                clock.observe(head.time, now_ms, drift_ms);
-            }
-        }
-        state.clock = clock;
+        let logs = replica.logs.iter().filter(|row| row.profile == number);
+        let last = logs.map(|row| row.head.time).max();
+        state.clock = HybridClock::at(last.unwrap_or(HybridTime::ZERO));
     }
 }

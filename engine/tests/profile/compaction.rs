@@ -110,6 +110,28 @@ fn compaction_changes_no_value_and_leaves_what_counts() {
 }
 
 #[test]
+fn what_a_compaction_moved_is_found_again_also_if_nothing_was_written_since_the_tables_were() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = || EngineOptions::new().checkpoint_elements(16);
+    let engine = Engine::open(directory.path(), options()).unwrap();
+    let profile = engine.profile(&secret(), "phone").unwrap();
+    for number in 0..16_u8 {
+        profile.put("app.k", &[number]).unwrap();
+    }
+    assert_eq!(engine.metrics().checkpoints_total, 1);
+    assert_eq!(profile.compact().unwrap().live, 1);
+    engine.sweep(u64::MAX).unwrap();
+    let vector = profile.version_vector().unwrap();
+    drop((profile, engine));
+    let engine = Engine::open(directory.path(), options()).unwrap();
+    let profile = engine.open_profile(&secret()).unwrap();
+    assert_eq!(profile.get("app.k").unwrap().unwrap(), &[15]);
+    assert_eq!(profile.version_vector().unwrap(), vector);
+    is_sound(&engine);
+    profile.put("app.k", b"goes on").unwrap();
+}
+
+#[test]
 fn a_new_device_takes_the_checkpoint_and_never_the_history() {
     let phone = device("phone");
     for round in 0..5 {

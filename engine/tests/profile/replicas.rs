@@ -116,6 +116,44 @@ fn a_commit_from_the_future_is_parked_without_effect_and_applied_when_its_time_c
 }
 
 #[test]
+fn commits_that_have_to_wait_do_not_hold_up_others_however_small_the_budget() {
+    let year = 365 * 24 * 60 * MINUTE;
+    let (wrong, right) = (SetClock::at(NOW + year), SetClock::at(NOW));
+    // Whatever the order of their logs is, of six some come after the two from the future.
+    let future = [device_at("f", &wrong), device_at("g", &wrong)];
+    let present: Vec<_> = (0..4).map(|_| device_at("p", &right)).collect();
+    let (hub, laptop) = (device_at("hub", &wrong), device_at("laptop", &right));
+    for (number, profile) in future.iter().chain(&present).enumerate() {
+        for key in 0..5 {
+            profile
+                .put(&format!("app.{number}.{key}"), &[1; 300])
+                .unwrap();
+        }
+        give(profile, &hub);
+    }
+    let mut rounds = 0;
+    loop {
+        let vector = laptop.version_vector().unwrap();
+        let delta = hub.delta_for(&vector, 600).unwrap();
+        let outcome = laptop.ingest(&delta).unwrap();
+        rounds += 1;
+        if !delta.is_partial {
+            break;
+        }
+        assert!(outcome.applied + outcome.parked > 0, "round {rounds}");
+    }
+    assert!(rounds > 10, "{rounds}");
+    assert_eq!(laptop.parked().unwrap().len(), 10);
+    for key in 0..5 {
+        assert!(text(&laptop, &format!("app.5.{key}")).is_some());
+    }
+    // What waits is had: nobody needs to send it again.
+    let vector = laptop.version_vector().unwrap();
+    assert_eq!(vector, hub.version_vector().unwrap());
+    assert!(hub.delta_for(&vector, 600).unwrap().commits.is_empty());
+}
+
+#[test]
 fn a_revoked_device_is_heard_up_to_its_end_and_no_further() {
     let (phone, laptop) = (device("phone"), device("laptop"));
     phone.put("app.k", b"before").unwrap();

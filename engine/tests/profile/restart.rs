@@ -1,8 +1,11 @@
+use std::sync::Arc;
+
 use uxf_engine::profile::ProfileError;
 use uxf_engine::profile::sealed::WalletSecret;
-use uxf_engine::{Durability, Engine, EngineOptions, Error};
+use uxf_engine::{Clock, Durability, Engine, EngineOptions, Error};
+use uxf_testkit::disk::MemoryDisk;
 
-use super::secret;
+use super::{NOW, SetClock, device_at, give, secret};
 
 #[test]
 fn everything_is_there_again_after_a_restart_from_memory_and_from_tables() {
@@ -66,4 +69,28 @@ fn a_profile_is_opened_with_its_own_secret_only() {
     batch.put_value(&profile, "app.a", b"1").unwrap();
     let refused = batch.put_value(&other, "app.a", b"1").unwrap_err();
     assert_eq!(refused.code(), "OTHER_PROFILE");
+}
+
+#[test]
+fn after_a_restart_with_a_clock_set_back_a_write_still_comes_after_what_was_seen() {
+    let (ahead, own) = (SetClock::at(NOW + 300_000), SetClock::at(NOW));
+    let other = device_at("laptop", &ahead);
+    other.put("app.k", b"seen").unwrap();
+    other.delete("app.d").unwrap();
+    let disk = MemoryDisk::new(Vec::new());
+    let open = || {
+        let clock = Arc::clone(&own) as Arc<dyn Clock>;
+        let engine = Engine::open_with_backend(disk.clone(), EngineOptions::new().clock(clock));
+        engine.unwrap().profile(&secret(), "phone").unwrap()
+    };
+    let profile = open();
+    give(&other, &profile);
+    drop(profile);
+    own.set(0);
+    let profile = open();
+    profile.put("app.k", b"written after").unwrap();
+    profile.put("app.d", b"written after").unwrap();
+    for key in ["app.k", "app.d"] {
+        assert_eq!(profile.get(key).unwrap().unwrap(), b"written after");
+    }
 }

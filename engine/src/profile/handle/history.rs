@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use uxf_codec::ElementHash;
@@ -6,8 +7,8 @@ use super::Profile;
 use crate::error::{During as _, Error};
 use crate::oplog::identity::{Certificate, LogId, Revocation};
 use crate::oplog::{
-    CheckpointReader, Commit, ForkProof, HybridTime, OpKind, Segment, SignedCheckpoint,
-    VersionVector, verify_batch,
+    CheckpointReader, Commit, ForkProof, HybridTime, LogHead, Missing, OpKind, Segment,
+    SignedCheckpoint, VersionVector, verify_batch,
 };
 use crate::profile::ProfileError;
 use crate::profile::change::{ForeignPart, ProfilePart, ReadCheckpoint, ReadCommit, ReadSegment};
@@ -112,18 +113,31 @@ pub struct LoggedOperation {
 }
 
 impl Profile {
-    /// How far this store knows each log. Parked commits do not count.
+    /// How far this store has each log. Parked commits count: they are here, and nobody needs to send them again.
     ///
     /// # Errors
     /// [`Error::Poisoned`], [`Error::Closed`].
     pub fn version_vector(&self) -> Result<VersionVector, Error> {
         let view = self.replica()?;
-        vector_of(&view)
+        let mut heads: BTreeMap<LogId, LogHead> = BTreeMap::new();
+        heads.extend(view.logs.values().map(|(_, head)| (head.log, *head)));
+        // Ascending by log and sequence number, so that the last one of each log stays.
+        heads.extend(view.parked.iter().map(|(&(log, _), parked)| {
+            let head = LogHead {
+                next_seq: parked.last_seq.saturating_add(1),
+                head: Some(parked.id),
+                time: parked.time,
+                ..LogHead::empty(log)
+            };
+            (log, head)
+        }));
+        vector_of(heads.values())
     }
 
     /// What a replica with that version vector lacks, as far as commits of `bytes_max` bytes go; at least one commit,
     /// if there is one. Buffered commits become durable first: what a peer has must not be lost here. Commits of one log
-    /// are given in order, so that what is cut off continues with the next call.
+    /// are given in order, so that what is cut off continues with the next call. Logs that were written to last come last:
+    /// what lies ahead of the other's clock, and has to wait there, must not take the place of what it can use.
     ///
     /// # Errors
     /// [`ProfileError::Compacted`] if the replica lacks commits that this one no longer has; those of
@@ -141,9 +155,11 @@ impl Profile {
     ) -> Result<Delta, Error> {
         let mut delta = Delta::default();
         self.statements(view, &mut delta)?;
-        let ours = vector_of(view)?;
+        let ours = vector_of(view.logs.values().map(|(_, head)| head))?;
+        let mut all: Vec<Missing> = ours.missing_from(theirs).collect();
+        all.sort_by_key(|missing| view.logs.get(&missing.log).map(|(_, head)| head.time));
         let mut bytes = 0;
-        'logs: for missing in ours.missing_from(theirs) {
+        'logs: for missing in all {
             let Some((number, _)) = view.logs.get(&missing.log) else {
                 continue;
             };
@@ -386,13 +402,13 @@ impl Profile {
     }
 }
 
-fn vector_of(view: &ReplicaView) -> Result<VersionVector, Error> {
+fn vector_of<'h>(heads: impl Iterator<Item = &'h LogHead>) -> Result<VersionVector, Error> {
     let mut vector = VersionVector::default();
-    for (_, head) in view.logs.values() {
+    for (at, head) in heads.enumerate() {
         vector.set(head).map_err(|_| ProfileError::LimitExceeded {
             what: "logs of a profile",
             limit: crate::oplog::LOGS_MAX as u64,
-            found: view.logs.len() as u64,
+            found: at as u64 + 1,
         })?;
     }
     Ok(vector)

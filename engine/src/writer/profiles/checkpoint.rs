@@ -14,7 +14,9 @@ impl Writer {
         &mut self,
         tx: &mut Transaction,
     ) -> Result<(), Error> {
-        if self.recent.is_empty() && !self.replica.profiles.values().any(|state| state.dirty) {
+        let is_dirty = self.replica.profiles.values().any(|state| state.dirty);
+        // A log that was compacted has its values in other blocks, and those they were in go with this commit.
+        if self.recent.is_empty() && !is_dirty && tx.superseded.is_empty() {
             return Ok(());
         }
         self.write_keys(tx)?;
