@@ -157,6 +157,24 @@ fn a_device_without_a_certificate_of_this_profile_is_not_heard() {
 }
 
 #[test]
+fn a_certificate_of_a_device_that_is_held_already_is_believed_only_as_it_is() {
+    let (profile, peer) = (device("holds"), Peer::of(&secret(), 9));
+    let good = peer.commit(peer.start(None, NOW + 1), &[1; 40]);
+    assert_eq!(profile.ingest(&peer.delta(&[&good])).unwrap().applied, 1);
+    let held = profile.devices().unwrap();
+    assert_eq!(profile.ingest(&peer.delta(&[&good])).unwrap().known, 1);
+    let len = peer.certificate.len();
+    // Its name, then its signature.
+    let name = peer.certificate.windows(4).position(|part| part == b"peer");
+    for at in [name.unwrap(), len - 1] {
+        let mut delta = peer.delta(&[&good]);
+        delta.certificates[0][at] ^= 1;
+        assert_eq!(profile.ingest(&delta).unwrap_err().code(), "IDENTITY");
+    }
+    assert_eq!(profile.devices().unwrap(), held);
+}
+
+#[test]
 fn gaps_broken_chains_and_times_going_backwards_are_refused_whole() {
     let (victim, peer) = (Victim::new(), Peer::of(&secret(), 9));
     let one = peer.commit(peer.start(None, NOW + 1), &[1; 40]);
