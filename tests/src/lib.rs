@@ -4,6 +4,7 @@ pub mod conformance;
 pub mod crash;
 mod map_source;
 pub mod properties;
+pub mod simulation;
 
 pub use map_source::MapSource;
 
