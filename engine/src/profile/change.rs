@@ -236,6 +236,11 @@ impl ReadSegment {
         core::str::from_utf8(key).unwrap_or_default()
     }
 
+    #[cfg(feature = "automerge")]
+    pub(crate) fn value(&self, part: &OperationPart) -> &[u8] {
+        self.bytes.get(part.value.clone()).unwrap_or_default()
+    }
+
     /// The blocks that hold values of its operations.
     pub(crate) fn links(&self) -> impl Iterator<Item = ElementHash> + '_ {
         let parts = self.entries.iter().map(|entry| &entry.part);

@@ -141,6 +141,10 @@ pub enum ProfileError {
         /// The operation's sequence number.
         seq: u64,
     },
+    /// What went wrong with an Automerge document.
+    #[cfg(feature = "automerge")]
+    #[error(transparent)]
+    Automerge(#[from] super::automerge::AutomergeError),
 }
 
 impl ProfileError {
@@ -169,6 +173,8 @@ impl ProfileError {
             Self::LimitExceeded { .. } => "LIMIT_EXCEEDED",
             Self::Compacted { .. } => "COMPACTED",
             Self::Unproven { .. } => "UNPROVEN",
+            #[cfg(feature = "automerge")]
+            Self::Automerge(_) => "AUTOMERGE",
         }
     }
 }

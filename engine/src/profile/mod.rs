@@ -5,6 +5,8 @@
 //! one value become one ([`merge`]). That part is pure: bytes and values go in, values or a typed error come out; time and
 //! randomness are passed in by the caller. The signed history is in [`oplog`](crate::oplog).
 
+#[cfg(feature = "automerge")]
+pub mod automerge;
 pub mod envelope;
 pub mod keys;
 pub mod merge;

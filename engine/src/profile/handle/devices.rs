@@ -106,7 +106,7 @@ impl Profile {
     }
 
     /// What can be given away: all of it is durable.
-    pub(super) fn durable_replica(&self) -> Result<ReplicaView, Error> {
+    pub(in crate::profile) fn durable_replica(&self) -> Result<ReplicaView, Error> {
         self.replica_with(Durability::Durable)
     }
 

@@ -386,7 +386,11 @@ impl Profile {
         Ok(part)
     }
 
-    fn statements(&self, view: &ReplicaView, delta: &mut Delta) -> Result<(), Error> {
+    pub(in crate::profile) fn statements(
+        &self,
+        view: &ReplicaView,
+        delta: &mut Delta,
+    ) -> Result<(), Error> {
         let txn = view.snapshot.txn();
         let table = txn.open_table(STATEMENTS).during("opening statements-1")?;
         let kinds = [
@@ -429,7 +433,11 @@ fn commit_at(snapshot: &Snapshot, log: u32, seq: u64) -> Result<Option<(u64, Com
 }
 
 /// The first kept commit of a log that has an operation from `seq` on.
-fn commit_from(snapshot: &Snapshot, log: u32, seq: u64) -> Result<Option<(u64, CommitRow)>, Error> {
+pub(in crate::profile) fn commit_from(
+    snapshot: &Snapshot,
+    log: u32,
+    seq: u64,
+) -> Result<Option<(u64, CommitRow)>, Error> {
     if let Some(found) = commit_at(snapshot, log, seq)? {
         return Ok(Some(found));
     }
@@ -448,7 +456,10 @@ fn commit_from(snapshot: &Snapshot, log: u32, seq: u64) -> Result<Option<(u64, C
     Ok(recent.into_iter().next())
 }
 
-fn read_commit(snapshot: &Snapshot, row: &CommitRow) -> Result<ReadCommit, Error> {
+pub(in crate::profile) fn read_commit(
+    snapshot: &Snapshot,
+    row: &CommitRow,
+) -> Result<ReadCommit, Error> {
     let damaged = |reason: String| Error::corrupted("blocks-1", row.block, reason);
     let (guard, start) = snapshot
         .block(row.block)?
@@ -462,7 +473,10 @@ fn read_commit(snapshot: &Snapshot, row: &CommitRow) -> Result<ReadCommit, Error
 }
 
 /// The checkpoint of a log, if it has one.
-pub(super) fn checkpoint_of(snapshot: &Snapshot, log: u32) -> Result<Option<CheckpointRow>, Error> {
+pub(in crate::profile) fn checkpoint_of(
+    snapshot: &Snapshot,
+    log: u32,
+) -> Result<Option<CheckpointRow>, Error> {
     let table = snapshot.txn().open_table(CHECKPOINTS);
     let table = table.during("opening checkpoints-1")?;
     let row = table.get(log).during("reading a checkpoint")?;
@@ -490,7 +504,10 @@ fn read_checkpoint(
     Ok(parts)
 }
 
-fn read_segment(snapshot: &Snapshot, block: u64) -> Result<ReadSegment, Error> {
+pub(in crate::profile) fn read_segment(
+    snapshot: &Snapshot,
+    block: u64,
+) -> Result<ReadSegment, Error> {
     let damaged = |reason: String| Error::corrupted("blocks-1", block, reason);
     let (guard, start) = snapshot
         .block(block)?
@@ -500,6 +517,6 @@ fn read_segment(snapshot: &Snapshot, block: u64) -> Result<ReadSegment, Error> {
     Ok(ReadSegment::of(&segment))
 }
 
-fn missing_block(hash: &ElementHash) -> Error {
+pub(in crate::profile) fn missing_block(hash: &ElementHash) -> Error {
     Error::corrupted("blocks-1", hash, "INV-COUNT-1: a named block is not stored")
 }

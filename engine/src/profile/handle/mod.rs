@@ -2,7 +2,7 @@
 
 mod delta_file;
 mod devices;
-mod history;
+pub(in crate::profile) mod history;
 mod proof;
 mod read;
 mod value;

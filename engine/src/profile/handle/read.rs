@@ -126,6 +126,14 @@ impl<'s> ProfileView<'s> {
         Ok(Values { view: *self, keys })
     }
 
+    /// The keys that were written, with their values and when that was; `None` for those that were deleted.
+    #[cfg(feature = "automerge")]
+    pub(in crate::profile) fn written(&self) -> Result<Written<'s>, Error> {
+        let mut keys = self.keys("")?;
+        keys.with_deleted = true;
+        Ok(Written { view: *self, keys })
+    }
+
     fn walk(
         &self,
         from: &[u8],
@@ -146,6 +154,7 @@ impl<'s> ProfileView<'s> {
             rows: None,
             row: None,
             is_done: false,
+            with_deleted: false,
         };
         keys.seek(Bound::Included([&number[..], from].concat()))?;
         Ok(keys)
@@ -226,12 +235,21 @@ impl<'s> ProfileView<'s> {
                 "INV-KEY-1: a value beyond the end of its block",
             )
         })?;
-        if counted.kind != OpKind::Ref {
+        self.open_operation(key, counted.kind, sealed)
+    }
+
+    /// Opens the value of an operation that puts it, or refers to it.
+    pub(in crate::profile) fn open_operation(
+        &self,
+        key: &str,
+        kind: OpKind,
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, Error> {
+        if kind != OpKind::Ref {
             return self.open(key, Place::Row, sealed);
         }
-        let hash = referenced(sealed).ok_or_else(|| {
-            Error::corrupted("blocks-1", block, "a reference that names no block")
-        })?;
+        let hash = referenced(sealed)
+            .ok_or_else(|| Error::corrupted("blocks-1", key, "a reference that names no block"))?;
         let found = self.snapshot.get(&hash)?.ok_or_else(|| {
             Error::corrupted("blocks-1", hash, "INV-COUNT-1: a named block is not stored")
         })?;
@@ -268,6 +286,7 @@ pub struct Keys<'s> {
     rows: Option<redb::Range<'static, &'static [u8], &'static [u8]>>,
     row: Option<Row>,
     is_done: bool,
+    with_deleted: bool,
 }
 
 impl core::fmt::Debug for Keys<'_> {
@@ -374,7 +393,8 @@ impl Keys<'_> {
                 break;
             }
             // A key that stays on a device has no business in a log; what a peer wrote of it is not looked at.
-            if !state.puts().is_empty() && classify(&name).is_replicated() {
+            let counts = self.with_deleted || !state.puts().is_empty();
+            if counts && classify(&name).is_replicated() {
                 return Ok(Some((name, state)));
             }
         }
@@ -431,5 +451,31 @@ impl Iterator for Values<'_> {
                 Err(error) => return Some(Err(error)),
             }
         }
+    }
+}
+
+/// Keys of a profile that were written, in their order.
+#[cfg(feature = "automerge")]
+#[derive(Debug)]
+pub(in crate::profile) struct Written<'s> {
+    view: ProfileView<'s>,
+    keys: Keys<'s>,
+}
+
+#[cfg(feature = "automerge")]
+impl Iterator for Written<'_> {
+    type Item = Result<(String, Option<Value>, HybridTime), Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (key, state) = match self.keys.next_state() {
+            Ok(found) => found?,
+            Err(error) => {
+                self.keys.is_done = true;
+                return Some(Err(error));
+            }
+        };
+        let time = state.iter().map(|counted| counted.stamp.time).max();
+        let value = self.view.value(&key, classify(&key), &state);
+        Some(value.map(|value| (key, value, time.unwrap_or(HybridTime::ZERO))))
     }
 }
