@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::fold::ValueVersion;
 use super::merge::Merger;
-use super::sealed::SealedValue;
+use super::sealed::{Nonces, SealedValue};
 use super::session::Session;
 use crate::oplog::identity::{Certificate, LogId, Revocation};
 use crate::oplog::{
@@ -37,6 +37,8 @@ pub(crate) struct LocalPart {
     pub(crate) expected: Vec<(Box<str>, Option<ValueVersion>)>,
     /// Values that stay on this device: set, or removed.
     pub(crate) local: BTreeMap<Box<str>, Option<SealedValue>>,
+    /// For the values sealed in this batch.
+    pub(crate) nonces: Nonces,
     /// Bytes of all that, about.
     pub(crate) bytes: usize,
     /// Certificates and revocations issued here.
@@ -51,6 +53,7 @@ impl LocalPart {
             changes: BTreeMap::new(),
             expected: Vec::new(),
             local: BTreeMap::new(),
+            nonces: Nonces::new(),
             bytes: 0,
             certificates: Vec::new(),
             revocations: Vec::new(),

@@ -1,5 +1,7 @@
 //! What of all operations on one key counts.
 
+use smallvec::SmallVec;
+
 use crate::oplog::identity::LogId;
 use crate::oplog::{OpKind, Stamp};
 use crate::profile::envelope::EntryKind;
@@ -50,9 +52,9 @@ pub struct ValueVersion([u8; 16]);
 /// count.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct KeyState {
-    deleted: Option<Counted>,
-    /// Ascending by stamp, at most one of each log; at most one altogether where the last writer wins.
-    puts: Vec<Counted>,
+    /// Ascending by stamp. Only the first may be a delete; of the puts there is at most one of each log. Where the last
+    /// writer wins there is one altogether, so it lies here and not behind a pointer.
+    counted: SmallVec<[Counted; 1]>,
 }
 
 impl KeyState {
@@ -64,63 +66,61 @@ impl KeyState {
             .first()
             .is_none_or(|put| deleted.is_none_or(|deleted| deleted.stamp < put.stamp));
         let valid = deletes && ordered && later && puts.iter().all(|put| !put.stamp.is_delete);
-        valid.then_some(Self { deleted, puts })
+        valid.then(|| Self {
+            counted: deleted.into_iter().chain(puts).collect(),
+        })
     }
 
     /// Takes an operation into account. False if it makes no difference: a later one was there, or the same.
     pub(crate) fn apply(&mut self, counted: Counted, folding: Folding) -> bool {
         let stamp = counted.stamp;
-        if self.deleted.is_some_and(|deleted| deleted.stamp >= stamp) {
+        if self.deleted().is_some_and(|deleted| deleted.stamp >= stamp) {
             return false;
         }
         match folding {
             Folding::LastWriter => {
-                if self.puts.last().is_some_and(|put| put.stamp >= stamp) {
+                if self.counted.last().is_some_and(|last| last.stamp >= stamp) {
                     return false;
                 }
-                self.puts.clear();
-                self.deleted = None;
+                self.counted.clear();
             }
             Folding::Merged if stamp.is_delete => {
-                self.puts.retain(|put| put.stamp > stamp);
+                self.counted.retain(|put| put.stamp > stamp);
             }
             Folding::Merged => {
-                let same_log = |put: &Counted| put.stamp.log == stamp.log;
-                if let Some(at) = self.puts.iter().position(same_log) {
-                    if self.puts.get(at).is_some_and(|put| put.stamp >= stamp) {
+                let same_log = |put: &Counted| !put.stamp.is_delete && put.stamp.log == stamp.log;
+                if let Some(at) = self.counted.iter().position(same_log) {
+                    if self.counted.get(at).is_some_and(|put| put.stamp >= stamp) {
                         return false;
                     }
-                    self.puts.remove(at);
+                    self.counted.remove(at);
                 }
             }
         }
-        if stamp.is_delete {
-            self.deleted = Some(counted);
-        } else {
-            let at = self.puts.partition_point(|put| put.stamp < stamp);
-            self.puts.insert(at, counted);
-        }
+        let at = self.counted.partition_point(|other| other.stamp < stamp);
+        self.counted.insert(at, counted);
         true
     }
 
     /// The delete that counts: before every put that does.
-    pub(crate) const fn deleted(&self) -> Option<&Counted> {
-        self.deleted.as_ref()
+    pub(crate) fn deleted(&self) -> Option<&Counted> {
+        self.counted.first().filter(|first| first.stamp.is_delete)
     }
 
     /// The puts that count, ascending by stamp. None of them: the key has no value.
     pub(crate) fn puts(&self) -> &[Counted] {
-        &self.puts
+        let deletes = usize::from(self.deleted().is_some());
+        self.counted.get(deletes..).unwrap_or_default()
     }
 
     /// All operations that count, ascending by stamp.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Counted> {
-        self.deleted.iter().chain(&self.puts)
+        self.counted.iter()
     }
 
     /// Notes that an operation lies somewhere else now. False if it does not count.
     pub(crate) fn relocate(&mut self, log: LogId, seq: u64, place: ValuePlace) -> bool {
-        let mut all = self.deleted.iter_mut().chain(&mut self.puts);
+        let mut all = self.counted.iter_mut();
         let found = all.find(|counted| counted.stamp.log == log && counted.stamp.seq == seq);
         if let Some(counted) = found {
             counted.place = place;
@@ -210,8 +210,7 @@ mod tests {
             let deleted = deleted.filter(|deleted| Some(deleted.stamp) == last.map(|l| l.stamp));
             let puts = last.into_iter().filter(|last| !last.stamp.is_delete);
             return KeyState {
-                deleted,
-                puts: puts.collect(),
+                counted: deleted.into_iter().chain(puts).collect(),
             };
         }
         let mut puts: Vec<Counted> = operations
@@ -230,7 +229,9 @@ mod tests {
             .collect();
         puts.sort_by_key(|op| op.stamp);
         puts.dedup();
-        KeyState { deleted, puts }
+        KeyState {
+            counted: deleted.into_iter().chain(puts).collect(),
+        }
     }
 
     proptest! {
@@ -249,7 +250,7 @@ mod tests {
                 }
                 let found = fold(&shuffled, folding);
                 prop_assert_eq!(&found, &wanted);
-                prop_assert_eq!(KeyState::from_parts(found.deleted, found.puts.clone()), Some(found));
+                prop_assert_eq!(KeyState::from_parts(found.deleted().copied(), found.puts().to_vec()), Some(found));
             }
         }
     }

@@ -1,7 +1,7 @@
 use core::fmt;
 use std::sync::Arc;
 
-use super::sealed::{Aad, Place, ProfileId, SealError, SealedValue, Sealer};
+use super::sealed::{Aad, Nonces, Place, ProfileId, SealError, SealedValue, Sealer};
 use crate::Entropy;
 use crate::oplog::identity::{DeviceKey, LogId, ProfileSigner};
 
@@ -19,24 +19,21 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Seals a value that lies in an operation, or in the part of the store that stays on this device.
-    pub(crate) fn seal(&self, key: &str, value: &[u8]) -> Result<SealedValue, SealError> {
-        self.seal_at(key, value, Place::Row)
-    }
-
     /// Seals a value for a place.
-    pub(crate) fn seal_at(
+    pub(crate) fn seal(
         &self,
         key: &str,
         value: &[u8],
         place: Place,
+        nonces: &mut Nonces,
     ) -> Result<SealedValue, SealError> {
         let aad = Aad {
             profile: &self.id,
             key,
             place,
         };
-        self.sealer.seal(&aad, value, self.entropy.as_ref())
+        let entropy = self.entropy.as_ref();
+        self.sealer.seal_next(&aad, value, nonces, entropy)
     }
 }
 

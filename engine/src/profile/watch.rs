@@ -98,22 +98,22 @@ impl Watchers {
 impl Queue {
     fn take(&self, changed: &Changed) {
         let mut state = lock(&self.state);
-        for (key, kind) in &changed.keys {
+        changed.keys.for_each(|key, kind| {
             if !key.starts_with(&*self.prefix) {
-                continue;
+                return;
             }
             if state.lagged > 0 || state.events.len() >= WATCH_EVENTS_MAX {
                 state.lagged += 1;
-                continue;
+                return;
             }
             state.events.push_back(WatchEvent::Changed {
-                key: key.clone(),
-                is_delete: *kind == OpKind::Delete,
+                key: key.into(),
+                is_delete: kind == OpKind::Delete,
                 log: changed.log,
                 time: changed.time,
                 own: changed.own,
             });
-        }
+        });
         self.came.notify_all();
     }
 }
@@ -162,6 +162,7 @@ impl Watch {
 mod tests {
     use super::*;
     use crate::oplog::identity::{DeviceId, Epoch};
+    use crate::writer::ChangedKeys;
 
     fn changed(profile: u32, keys: &[&str]) -> Changed {
         Changed {
@@ -172,10 +173,11 @@ mod tests {
             },
             time: HybridTime::from_u64(5),
             own: true,
-            keys: keys
-                .iter()
-                .map(|key| ((*key).into(), OpKind::Put))
-                .collect(),
+            keys: ChangedKeys::Named(
+                keys.iter()
+                    .map(|key| ((*key).into(), OpKind::Put))
+                    .collect(),
+            ),
         }
     }
 

@@ -8,7 +8,7 @@ use crate::profile::change::ReadCommit;
 use crate::profile::fold::{Counted, Folding, ValuePlace};
 use crate::profile::keys::{Class, classify};
 use crate::profile::merge::Merger;
-use crate::tables::schema::value_key;
+use crate::tables::schema::value_key_into;
 
 /// Where a commit that is folded lies, and who may still read what was before it.
 #[derive(Clone, Copy, Debug)]
@@ -30,19 +30,20 @@ pub(crate) fn folding(key: &str) -> Folding {
     }
 }
 
-/// Takes the operations of a commit into the states of their keys. Gives the keys that changed, by their position in
-/// the commit.
+/// Takes the operations of a commit into the states of their keys. Gives the operations that changed something, by
+/// their position in the commit.
 pub(crate) fn fold_commit(
     recent: &Recent,
     logs: &LogNumbers,
     table: &impl ReadableTable<&'static [u8], &'static [u8]>,
     commit: &ReadCommit,
     at: Folded,
-) -> Result<Vec<(Box<str>, OpKind)>, Error> {
+) -> Result<Vec<u32>, Error> {
     let mut changed = Vec::with_capacity(commit.operations.len());
-    for (seq, part) in (commit.header.first_seq..).zip(&commit.operations) {
+    let mut key = Vec::new();
+    for (position, (seq, part)) in (0..).zip((commit.header.first_seq..).zip(&commit.operations)) {
         let name = commit.key(part);
-        let key = value_key(at.profile, name);
+        value_key_into(&mut key, at.profile, name);
         let counted = Counted {
             stamp: Stamp {
                 time: commit.header.time,
@@ -66,7 +67,7 @@ pub(crate) fn fold_commit(
             |state| state.apply(counted, folding(name)),
         )?;
         if counts {
-            changed.push((name.into(), part.kind));
+            changed.push(position);
         }
     }
     Ok(changed)

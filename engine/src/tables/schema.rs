@@ -77,9 +77,15 @@ pub(crate) fn token_key(inventory: u32, id: &str) -> Vec<u8> {
 /// Key of a value: the profile's number (4 bytes, big-endian), then the key's text.
 pub(crate) fn value_key(profile: u32, key: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(4 + key.len());
+    value_key_into(&mut out, profile, key);
+    out
+}
+
+/// The same, in place of what is in `out`.
+pub(crate) fn value_key_into(out: &mut Vec<u8>, profile: u32, key: &str) {
+    out.clear();
     out.extend_from_slice(&profile.to_be_bytes());
     out.extend_from_slice(key.as_bytes());
-    out
 }
 
 /// Key of a commit: the log's number (4 bytes, big-endian), then the commit's first sequence number (8 bytes).

@@ -38,6 +38,8 @@ pub use self::sweep::SweepOutcome;
 use self::sweep::SweepQueue;
 pub(crate) use self::sweep::{Spared, links_of};
 pub(crate) use self::transaction::Changed;
+#[cfg(test)]
+pub(crate) use self::transaction::ChangedKeys;
 use self::transaction::Pending;
 
 /// Pause after which an idle store is made quick to open, see [`RepairPolicy::Balanced`].

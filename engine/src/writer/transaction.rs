@@ -87,7 +87,33 @@ pub(crate) struct Changed {
     pub(crate) time: HybridTime,
     /// Whether it was made here.
     pub(crate) own: bool,
-    pub(crate) keys: Vec<(Box<str>, OpKind)>,
+    pub(crate) keys: ChangedKeys,
+}
+
+/// Which keys a commit or a checkpoint changed.
+#[derive(Clone, Debug)]
+pub(crate) enum ChangedKeys {
+    /// Those of these operations, by position: nothing is copied unless somebody watches.
+    Of(Arc<ReadCommit>, Vec<u32>),
+    /// These.
+    Named(Vec<(Box<str>, OpKind)>),
+}
+
+impl ChangedKeys {
+    /// Calls `see` with every key and what became of it.
+    pub(crate) fn for_each(&self, mut see: impl FnMut(&str, OpKind)) {
+        match self {
+            Self::Of(commit, positions) => {
+                for at in positions {
+                    let at = usize::try_from(*at).unwrap_or(usize::MAX);
+                    if let Some(part) = commit.operations.get(at) {
+                        see(commit.key(part), part.kind);
+                    }
+                }
+            }
+            Self::Named(keys) => keys.iter().for_each(|(key, kind)| see(key, *kind)),
+        }
+    }
 }
 
 /// What the next durable commit makes durable, beside what is its own.

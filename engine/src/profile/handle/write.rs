@@ -70,9 +70,9 @@ impl WriteBatch {
         let session = &profile.session;
         let to = match classify(key) {
             Class::Synced(Merger::LastWriter) if in_block => {
-                let sealed = session.seal_at(key, value, Place::Block);
+                let nonces = &mut self.part(profile)?.nonces;
+                let sealed = session.seal(key, value, Place::Block, nonces);
                 let sealed = sealed.map_err(ProfileError::from)?;
-                self.part(profile)?;
                 let hash = self.put_opaque(sealed.as_bytes())?;
                 let mut reference = [0; REFERENCE_BYTES];
                 let (start, digest) = reference.split_at_mut(REFERENCE_START.len());
@@ -81,7 +81,9 @@ impl WriteBatch {
                 To::Block(reference)
             }
             Class::Synced(Merger::LastWriter) => {
-                To::Sealed(session.seal(key, value).map_err(ProfileError::from)?)
+                let nonces = &mut self.part(profile)?.nonces;
+                let sealed = session.seal(key, value, Place::Row, nonces);
+                To::Sealed(sealed.map_err(ProfileError::from)?)
             }
             Class::Synced(merger) => {
                 let text = core::str::from_utf8(value).ok();
@@ -92,8 +94,9 @@ impl WriteBatch {
                 To::Merged(merger, vec![Zeroizing::new(text.to_owned())])
             }
             Class::DeviceLocal | Class::CacheOnly | Class::Identity => {
-                let sealed = session.seal(key, value).map_err(ProfileError::from)?;
                 let part = self.part(profile)?;
+                let sealed = session.seal(key, value, Place::Row, &mut part.nonces);
+                let sealed = sealed.map_err(ProfileError::from)?;
                 part.bytes += value.len();
                 part.local.insert(key.into(), Some(sealed));
                 return Ok(());

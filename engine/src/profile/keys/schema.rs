@@ -1,3 +1,6 @@
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use super::address::{ADDRESS_ID_LEN, PREFIX};
 use crate::profile::merge::Merger;
 
@@ -196,15 +199,9 @@ pub fn classify(profile_key: &str) -> Class {
         return Class::Identity;
     }
     let behind_address = behind_address(profile_key);
-    let fixed = KEY_TABLE
-        .iter()
-        .find(|rule| match (rule.scope, behind_address) {
-            (Scope::Global, _) => rule.profile_key == profile_key,
-            (Scope::PerAddress, Some(rest)) => rule.suffix().strip_prefix('.') == Some(rest),
-            (Scope::PerAddress, None) => false,
-        });
-    if let Some(rule) = fixed {
-        return rule.class;
+    let of_an_address = behind_address.and_then(|rest| BY_NAME.per_address.get(rest));
+    if let Some(class) = BY_NAME.global.get(profile_key).or(of_an_address) {
+        return *class;
     }
     let family = COLLECTIONS
         .iter()
@@ -235,19 +232,44 @@ fn names_identity(profile_key: &str) -> bool {
     }
     // An address may be of any length here: a malformed one must not open a way around.
     let of_an_address = bare.starts_with(PREFIX);
-    let identity = KEY_TABLE
-        .iter()
-        .filter(|rule| rule.class == Class::Identity);
-    identity.into_iter().any(|rule| {
-        let ends = |name: &str| {
-            let before = bare.strip_suffix(name);
-            before.is_some_and(|before| {
-                before.is_empty() || (of_an_address && before.ends_with(['_', '.']))
-            })
-        };
-        ends(rule.sdk_key) || ends(rule.profile_key)
+    BY_NAME.identity.iter().any(|name| {
+        let before = bare.strip_suffix(name);
+        before.is_some_and(|before| {
+            before.is_empty() || (of_an_address && before.ends_with(['_', '.']))
+        })
     })
 }
+
+/// The table the other way round: every key that is written or folded is looked up in it.
+struct ByName {
+    /// Both names of each key of identity.
+    identity: Vec<&'static str>,
+    global: HashMap<&'static str, Class>,
+    /// By what stands behind the address.
+    per_address: HashMap<&'static str, Class>,
+}
+
+static BY_NAME: LazyLock<ByName> = LazyLock::new(|| {
+    let mut by_name = ByName {
+        identity: Vec::new(),
+        global: HashMap::new(),
+        per_address: HashMap::new(),
+    };
+    for rule in KEY_TABLE {
+        if rule.class == Class::Identity {
+            by_name.identity.extend([rule.sdk_key, rule.profile_key]);
+        }
+        let (names, name) = match rule.scope {
+            Scope::Global => (&mut by_name.global, rule.profile_key),
+            Scope::PerAddress => (
+                &mut by_name.per_address,
+                rule.suffix().strip_prefix('.').unwrap_or_default(),
+            ),
+        };
+        names.entry(name).or_insert(rule.class);
+    }
+    by_name
+});
 
 #[cfg(test)]
 mod tests {

@@ -20,6 +20,7 @@ mod value_ref;
 pub use aad::{Aad, KEY_BYTES_MAX, Place};
 pub use derive::{ProfileId, ProfileKeyError, SealingKey};
 pub use open::{OpenError, open, open_reference, open_reference_with};
+pub(crate) use seal::Nonces;
 pub use seal::{SEALS_MAX, SEALS_WARNING, SealError, SealedValue, Sealer};
 pub(crate) use secret::SecretBytes;
 pub use secret::WalletSecret;

@@ -76,14 +76,55 @@ impl fmt::Debug for SealedValue {
     }
 }
 
-/// Made here, used once here: there is no other way to get one, to copy one or to choose one.
+/// Made here, used once: there is no other way to get one, to copy one or to choose one.
 struct FreshNonce([u8; NONCE_LEN]);
 
-impl FreshNonce {
-    fn draw(entropy: &dyn Entropy) -> Result<Self, SealError> {
-        let mut bytes = [0; NONCE_LEN];
-        entropy.fill(&mut bytes).map_err(SealError::Entropy)?;
-        Ok(Self(bytes))
+/// Most nonces that are drawn at once.
+const NONCES_MAX: usize = 64;
+
+/// Nonces drawn some at a time, because asking the operating system takes longer than sealing a short value. Twice as
+/// many every time, so that one value alone draws one.
+///
+/// Whoever seals many values in a row has one of these for that long. It is not kept any longer: a copy of the
+/// process would have a copy of its nonces.
+pub(crate) struct Nonces {
+    unused: Vec<u8>,
+    /// Bytes to draw the next time.
+    draw: usize,
+}
+
+impl Nonces {
+    pub(crate) const fn new() -> Self {
+        Self {
+            unused: Vec::new(),
+            draw: NONCE_LEN,
+        }
+    }
+
+    fn next(&mut self, entropy: &dyn Entropy) -> Result<FreshNonce, SealError> {
+        if let Some(nonce) = self.take() {
+            return Ok(nonce);
+        }
+        let mut fresh = vec![0; self.draw];
+        entropy.fill(&mut fresh).map_err(SealError::Entropy)?;
+        self.unused = fresh;
+        self.draw = (self.draw * 2).min(NONCES_MAX * NONCE_LEN);
+        self.take().ok_or_else(|| {
+            SealError::Entropy(std::io::Error::other("no bytes for a nonce were drawn"))
+        })
+    }
+
+    fn take(&mut self) -> Option<FreshNonce> {
+        let (rest, nonce) = self.unused.split_last_chunk()?;
+        let (rest, nonce) = (rest.len(), *nonce);
+        self.unused.truncate(rest);
+        Some(FreshNonce(nonce))
+    }
+}
+
+impl fmt::Debug for Nonces {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Nonces({} left)", self.unused.len() / NONCE_LEN)
     }
 }
 
@@ -140,6 +181,17 @@ impl Sealer {
         value: &[u8],
         entropy: &dyn Entropy,
     ) -> Result<SealedValue, SealError> {
+        self.seal_next(aad, value, &mut Nonces::new(), entropy)
+    }
+
+    /// The same with one of several nonces that were drawn together.
+    pub(crate) fn seal_next(
+        &self,
+        aad: &Aad<'_>,
+        value: &[u8],
+        nonces: &mut Nonces,
+        entropy: &dyn Entropy,
+    ) -> Result<SealedValue, SealError> {
         if aad.key.len() > KEY_BYTES_MAX {
             return Err(SealError::KeyTooLong {
                 found: aad.key.len(),
@@ -147,7 +199,7 @@ impl Sealer {
             });
         }
         self.count_one()?;
-        let nonce = FreshNonce::draw(entropy)?;
+        let nonce = nonces.next(entropy)?;
         let mut bytes = Vec::with_capacity(value.len().saturating_add(OVERHEAD_BYTES));
         bytes.extend_from_slice(&nonce.0);
         bytes.extend_from_slice(value);
@@ -243,6 +295,43 @@ mod tests {
         let failed = sealer.seal(&aad(&profile, "k"), b"v", &Dry);
         assert!(matches!(failed, Err(SealError::Entropy(_))));
         assert_eq!(failed.unwrap_err().code(), "ENCRYPTION_FAILED");
+    }
+
+    /// Counts up, so that bytes which were given out twice would show.
+    #[derive(Debug, Default)]
+    struct Counting(AtomicU64);
+
+    impl Entropy for Counting {
+        fn fill(&self, out: &mut [u8]) -> std::io::Result<()> {
+            for nonce in out.chunks_mut(NONCE_LEN) {
+                let number = self.0.fetch_add(1, Ordering::Relaxed);
+                let (number, nonce) = (number.to_be_bytes(), nonce.iter_mut().rev());
+                nonce
+                    .zip(number.iter().rev())
+                    .for_each(|(to, from)| *to = *from);
+            }
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn nonces_drawn_together_are_each_used_once() {
+        let (mut nonces, entropy) = (Nonces::new(), Counting::default());
+        let mut seen = std::collections::BTreeSet::new();
+        for used in 1..=1_000 {
+            assert!(
+                seen.insert(nonces.next(&entropy).unwrap().0),
+                "nonce {used} is an old one"
+            );
+            let drawn = entropy.0.load(Ordering::Relaxed);
+            assert!(
+                drawn < used * 2 && drawn <= used + 63,
+                "{drawn} drawn for {used}"
+            );
+        }
+        let mut nonces = Nonces::new();
+        assert!(nonces.next(&Dry).is_err() && nonces.next(&Dry).is_err());
+        assert_eq!(format!("{nonces:?}"), "Nonces(0 left)");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use redb::ReadableTable as _;
 
 use super::super::Writer;
-use super::super::transaction::{Changed, NewRow, RowSource, Transaction};
+use super::super::transaction::{Changed, ChangedKeys, NewRow, RowSource, Transaction};
 use crate::elements::count::Count;
 use crate::error::{During as _, Error};
 use crate::oplog::identity::LogId;
@@ -308,7 +308,7 @@ impl Writer {
                 log: header.log,
                 time: header.time,
                 own,
-                keys: changed,
+                keys: ChangedKeys::Named(changed),
             });
         }
         Ok(())

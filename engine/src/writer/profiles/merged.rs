@@ -9,7 +9,7 @@ use crate::profile::ProfileError;
 use crate::profile::change::referenced;
 use crate::profile::fold::{Counted, KeyState};
 use crate::profile::merge::{Merged, Merger};
-use crate::profile::sealed::{OVERHEAD_BYTES, Place, SealedValue};
+use crate::profile::sealed::{Nonces, OVERHEAD_BYTES, Place, SealedValue};
 use crate::profile::session::Session;
 use crate::replica::Lookup;
 use crate::tables::row::BlockRow;
@@ -56,7 +56,7 @@ impl Writer {
             .into());
         }
         Ok(session
-            .seal(key, joined.as_bytes())
+            .seal(key, joined.as_bytes(), Place::Row, &mut Nonces::new())
             .map_err(ProfileError::from)?)
     }
 

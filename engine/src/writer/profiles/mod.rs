@@ -17,7 +17,7 @@ pub(super) use self::compact::Superseded;
 pub(crate) use self::open::OpenProfile;
 use super::Writer;
 use super::plan::Planning;
-use super::transaction::{NewRow, RowSource, Transaction};
+use super::transaction::{Changed, ChangedKeys, NewRow, RowSource, Transaction};
 use crate::batch::BatchData;
 use crate::elements::count::Count;
 use crate::error::{During as _, Error};
@@ -218,12 +218,12 @@ impl Writer {
                 }
             }
         }
-        tx.changes.push(super::transaction::Changed {
+        tx.changes.push(Changed {
             profile,
             log: commit.header.log,
             time: commit.header.time,
             own,
-            keys: folded,
+            keys: ChangedKeys::Of(Arc::clone(commit), folded),
         });
         Ok(())
     }
