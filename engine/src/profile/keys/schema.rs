@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use super::address::{ADDRESS_ID_LEN, PREFIX};
@@ -231,19 +231,19 @@ fn names_identity(profile_key: &str) -> bool {
         return true;
     }
     // An address may be of any length here: a malformed one must not open a way around.
-    let of_an_address = bare.starts_with(PREFIX);
-    BY_NAME.identity.iter().any(|name| {
-        let before = bare.strip_suffix(name);
-        before.is_some_and(|before| {
-            before.is_empty() || (of_an_address && before.ends_with(['_', '.']))
-        })
-    })
+    let of_an_address = || {
+        let names = BY_NAME.identity.iter();
+        names
+            .filter_map(|name| bare.strip_suffix(name))
+            .any(|before| before.ends_with(['_', '.']))
+    };
+    BY_NAME.identity.contains(bare) || (bare.starts_with(PREFIX) && of_an_address())
 }
 
 /// The table the other way round: every key that is written or folded is looked up in it.
 struct ByName {
     /// Both names of each key of identity.
-    identity: Vec<&'static str>,
+    identity: HashSet<&'static str>,
     global: HashMap<&'static str, Class>,
     /// By what stands behind the address.
     per_address: HashMap<&'static str, Class>,
@@ -251,7 +251,7 @@ struct ByName {
 
 static BY_NAME: LazyLock<ByName> = LazyLock::new(|| {
     let mut by_name = ByName {
-        identity: Vec::new(),
+        identity: HashSet::new(),
         global: HashMap::new(),
         per_address: HashMap::new(),
     };
