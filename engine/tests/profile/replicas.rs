@@ -176,3 +176,23 @@ fn a_revoked_device_is_heard_up_to_its_end_and_no_further() {
     let revoked = devices.iter().find(|device| device.id == phone.device());
     assert_eq!(revoked.unwrap().revocations.len(), 2);
 }
+
+#[test]
+fn what_was_taken_of_a_device_before_its_revocation_keeps_nobody_from_hearing_the_rest() {
+    let (phone, laptop, tablet) = (device("phone"), device("laptop"), device("tablet"));
+    phone.put("app.k", b"before").unwrap();
+    give(&phone, &laptop);
+    phone.put("app.k", b"after").unwrap();
+    give(&phone, &tablet);
+    laptop.revoke(phone.device()).unwrap();
+    give(&laptop, &tablet);
+    tablet.put("app.l", b"of the tablet").unwrap();
+    give(&tablet, &laptop);
+    assert_eq!(text(&laptop, "app.l").as_deref(), Some("of the tablet"));
+    assert_eq!(text(&laptop, "app.k").as_deref(), Some("before"));
+    // The phone itself does not spread what it wrote either, but what others wrote it does.
+    give(&tablet, &phone);
+    let other = device("other");
+    give(&phone, &other);
+    assert_eq!(text(&other, "app.l").as_deref(), Some("of the tablet"));
+}

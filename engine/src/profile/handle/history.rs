@@ -163,11 +163,10 @@ impl Profile {
             let Some((number, _)) = view.logs.get(&missing.log) else {
                 continue;
             };
-            let fork = view.forks.get(&missing.log).copied();
             let mut seq = missing.from;
             let row = checkpoint_of(&view.snapshot, *number)?;
             if let Some(row) = row.filter(|row| row.until >= seq) {
-                if fork.is_some_and(|fork| row.until >= fork) {
+                if is_refused(view, &missing.log, row.until) {
                     continue;
                 }
                 let parts = read_checkpoint(&view.snapshot, &row, &mut delta.blocks)?;
@@ -186,8 +185,7 @@ impl Profile {
                         log: missing.log,
                         seq,
                     })?;
-                // Of two histories nobody takes either.
-                if fork.is_some_and(|fork| row.last_seq >= fork) {
+                if is_refused(view, &missing.log, row.last_seq) {
                     continue 'logs;
                 }
                 let commit = read_commit(&view.snapshot, &row)?;
@@ -470,6 +468,13 @@ pub(in crate::profile) fn read_commit(
         return Err(damaged("INV-LOG-1: another commit".to_owned()));
     }
     Ok(ReadCommit::of(&commit))
+}
+
+/// Whether a replica that knows what this one knows takes nothing of a log as far as this: of two histories nobody
+/// takes either, nor what a device wrote after it was revoked. One such commit has a whole delta refused.
+fn is_refused(view: &ReplicaView, log: &LogId, until: u64) -> bool {
+    let forked = view.forks.get(log).is_some_and(|fork| until >= *fork);
+    forked || Revocation::any_refuses(view.revocations.iter(), log, until)
 }
 
 /// The checkpoint of a log, if it has one.
