@@ -55,7 +55,7 @@ pub(crate) enum Command {
     Init(Init),
     /// Import tokens: a token, an array of tokens, UXF JSON or a CAR, told apart by content
     Import(Import),
-    /// Write tokens to a file
+    /// Write tokens, or the profile, to a file
     Export(Export),
     /// List the tokens of the inventory
     List,
@@ -67,7 +67,7 @@ pub(crate) enum Command {
     Verify,
     /// Delete what no token needs any more
     Gc(Gc),
-    /// Give free space inside the file back to the disk
+    /// Let go of the profile's operations that no longer count, and give free space back to the disk
     Compact,
     /// Copy the store into another directory while it is in use
     Backup(Backup),
@@ -81,6 +81,8 @@ pub(crate) enum Command {
     Keys(Keys),
     /// Show who wrote what when, newest first
     Log(Log),
+    /// Take in delta files as they appear in a directory, and show each change that they make
+    Watch(Watch),
     /// The devices that may write the profile
     #[command(subcommand)]
     Device(Device),
@@ -130,6 +132,31 @@ pub(crate) struct Log {
     /// Show so many operations at most
     #[arg(long, default_value_t = 100, value_name = "N")]
     pub(crate) limit: usize,
+}
+
+/// Take in delta files as they appear in a directory, and show each change that they make.
+///
+/// The directory is where other devices leave what `uxf delta export` wrote: a stick, a folder that is shared. Files of
+/// other kinds are passed over. What is still being copied is left until it no longer grows. The store is open only while
+/// files are taken in, so that other commands find it free; what they write themselves is not shown, `uxf log` shows
+/// it. With --json every change, and after those of a file the file, is one document in a line of its own.
+#[derive(Args, Debug)]
+pub(crate) struct Watch {
+    /// Only changes of keys that start with this; the files are taken in whole
+    #[arg(default_value = "", hide_default_value = true)]
+    pub(crate) prefix: String,
+
+    /// Directory in which delta files appear
+    #[arg(long, value_name = "DIR")]
+    pub(crate) from: PathBuf,
+
+    /// Take in what is there and end
+    #[arg(long)]
+    pub(crate) once: bool,
+
+    /// Look for files so often
+    #[arg(long, default_value_t = 2, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) every: u64,
 }
 
 #[derive(Debug, Subcommand)]
@@ -184,6 +211,10 @@ pub(crate) struct Export {
     /// Also write what a CAR otherwise leaves out: name-tags only transactions name, newer instances
     #[arg(long)]
     pub(crate) complete: bool,
+
+    /// With `--format automerge`: every commit that is kept, with its signature, and not only what counts
+    #[arg(long)]
+    pub(crate) history: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -194,6 +225,8 @@ pub(crate) enum Format {
     UxfJson,
     /// One or more UXF packages as CARv1
     Car,
+    /// The profile, and no tokens, as an Automerge document; the values in it are not sealed
+    Automerge,
 }
 
 #[derive(Args, Debug)]

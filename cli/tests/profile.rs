@@ -4,7 +4,7 @@
     reason = "functions shared by tests are tests too, which the lint cannot tell"
 )]
 
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
@@ -43,12 +43,19 @@ impl Device {
         self.path(name).to_str().unwrap().to_owned()
     }
 
-    fn run(&self, arguments: &[&str], input: &[u8]) -> Output {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_uxf"))
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_uxf"));
+        command
             .args(["--store", &self.file("store")])
             .args(arguments)
             .env_remove("UXF_STORE")
-            .env_remove("UXF_SEED_FILE")
+            .env_remove("UXF_SEED_FILE");
+        command
+    }
+
+    fn run(&self, arguments: &[&str], input: &[u8]) -> Output {
+        let mut child = self
+            .command(arguments)
             .env("UXF_LOG", "trace")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -338,4 +345,163 @@ fn a_revoked_device_is_not_heard_any_more_and_it_takes_a_yes() {
     laptop.expect(0, &["device", "certify", known, "--name", "tablet"]);
     let (said, _) = laptop.expect(0, &["device", "list"]);
     assert!(said.contains("tablet") && said.contains("revoked") && said.contains("this one"));
+}
+
+/// The documents of a command that prints one a line.
+fn documents(device: &Device, code: i32, arguments: &[&str]) -> Vec<Value> {
+    let (stdout, _) = device.expect(code, &[&["--json"], arguments].concat());
+    let lines = stdout.lines();
+    lines
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[test]
+fn a_watched_directory_gives_each_change_once_whatever_the_order_of_its_files() {
+    let phone = Device::new("phone");
+    let laptop = Device::of(&phone, "laptop");
+    let stick = phone.path("stick");
+    std::fs::create_dir(&stick).unwrap();
+    let on_stick = |name: &str| stick.join(name).to_str().unwrap().to_owned();
+    let watch = ["watch", "app.", "--once", "--from", &on_stick("")];
+    assert!(documents(&laptop, 0, &watch).is_empty());
+
+    phone.expect(0, &["put", "app.k", "v"]);
+    phone.expect(0, &["put", "other.k", "v"]);
+    phone.expect(0, &["delta", "export", &on_stick("2-first")]);
+    let vector = phone.file("vector");
+    phone.expect(0, &["delta", "vector", &vector]);
+    phone.expect(0, &["del", "app.k"]);
+    let since = ["delta", "export", &on_stick("1-second"), "--since", &vector];
+    phone.expect(0, &since);
+    std::fs::write(on_stick("picture"), "no delta").unwrap();
+    std::fs::write(on_stick("3.partial"), "UXFD cut").unwrap();
+
+    let found = documents(&laptop, 0, &watch);
+    let what: Vec<_> = found
+        .iter()
+        .map(|one| (&one["what"], &one["key"]))
+        .collect();
+    assert_eq!(found.len(), 4, "{found:?}");
+    assert_eq!(what[0], (&"put".into(), &"app.k".into()));
+    assert_eq!(
+        (&found[1]["applied"], &found[1]["known"]),
+        (&2.into(), &0.into())
+    );
+    assert_eq!(what[2], (&"delete".into(), &"app.k".into()));
+    assert!(found[3]["file"].as_str().unwrap().ends_with("1-second"));
+    assert!(documents(&laptop, 0, &watch).is_empty());
+
+    std::fs::write(on_stick("bad"), "UXFD\u{1} cut").unwrap();
+    phone.expect(0, &["put", "app.\u{1b}[2J", "v"]);
+    phone.expect(0, &["delta", "export", &on_stick("third")]);
+    let (said, complaint) = laptop.expect(2, &watch);
+    assert!(
+        said.contains("phone (") && said.contains("put  app.\\u{1b}[2J"),
+        "{said}"
+    );
+    assert!(
+        complaint.contains("bad: ") && complaint.contains("cut off"),
+        "{complaint}"
+    );
+    laptop.expect(1, &["watch", "--once", "--from", &laptop.file("none")]);
+}
+
+#[test]
+fn a_watch_that_goes_on_sees_a_file_that_comes_later_and_leaves_the_store_free_meanwhile() {
+    let phone = Device::new("phone");
+    let laptop = Device::of(&phone, "laptop");
+    let stick = phone.path("stick");
+    std::fs::create_dir(&stick).unwrap();
+    let stick = stick.to_str().unwrap();
+    phone.expect(0, &["put", "app.first", "v"]);
+    phone.expect(0, &["delta", "export", &format!("{stick}/first")]);
+    let mut watch = laptop
+        .command(&["watch", "--from", stick, "--every", "1"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+    let mut wait_for = |what: &str| {
+        let found = lines
+            .by_ref()
+            .find(|line| line.as_ref().unwrap().contains(what));
+        assert!(found.is_some(), "{what}");
+    };
+    wait_for("put  app.first");
+    wait_for("1 commits new");
+    phone.expect(0, &["put", "app.second", "v"]);
+    phone.expect(0, &["delta", "export", &format!("{stick}/second")]);
+    wait_for("put  app.second");
+    wait_for("1 commits new");
+    watch.kill().unwrap();
+    watch.wait().unwrap();
+    assert_eq!(laptop.expect(0, &["get", "app.second"]).0, "v");
+}
+
+#[test]
+fn compacting_drops_what_no_longer_counts_and_another_device_needs_only_the_rest() {
+    let phone = Device::new("phone");
+    let laptop = Device::of(&phone, "laptop");
+    for value in ["1", "2", "3"] {
+        phone.expect(0, &["put", "app.k", value]);
+    }
+    let done = phone.json(&["compact"]);
+    assert_eq!(
+        (&done["operations"], &done["liveOperations"]),
+        (&3.into(), &1.into())
+    );
+    let again = phone.json(&["compact"]);
+    assert_eq!(
+        (&again["operations"], &again["liveOperations"]),
+        (&1.into(), &1.into())
+    );
+    phone.expect(0, &["verify"]);
+    let delta = phone.file("delta");
+    let exported = phone.json(&["delta", "export", &delta]);
+    assert_eq!(
+        (&exported["commits"], &exported["checkpoints"]),
+        (&0.into(), &1.into())
+    );
+    laptop.expect(0, &["delta", "import", &delta]);
+    assert_eq!(laptop.expect(0, &["get", "app.k"]).0, "3");
+
+    // Without the seed the file is made smaller all the same.
+    std::fs::rename(phone.path("store/seed"), phone.path("seed")).unwrap();
+    let (said, complaint) = phone.expect(2, &["compact"]);
+    assert!(said.contains(" after"), "{said}");
+    assert!(
+        complaint.contains("left as it is") && complaint.contains("no seed"),
+        "{complaint}"
+    );
+}
+
+#[cfg(feature = "automerge")]
+#[test]
+fn a_profile_becomes_an_automerge_document_for_its_owner_with_its_signatures_if_asked_for() {
+    use uxf_engine::profile::automerge::verify_automerge;
+
+    let phone = Device::new("phone");
+    phone.expect(0, &["put", "app.k", "v"]);
+    phone.expect(0, &["put", "app.k", "w"]);
+    let file = phone.file("document");
+    let export = ["export", "--format", "automerge", "--out", &file];
+    let (said, _) = phone.expect(0, &export);
+    assert!(said.contains("not sealed"), "{said}");
+    let state = verify_automerge(&std::fs::read(&file).unwrap()).unwrap();
+    assert_eq!((state.profile, state.commits), (None, 0));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    let written = phone.json(&[&export[..], &["--history"]].concat());
+    let bytes = std::fs::read(&file).unwrap();
+    assert_eq!(written["bytes"], bytes.len());
+    let history = verify_automerge(&bytes).unwrap();
+    assert_eq!((history.commits, history.operations), (2, 2));
+    assert!(history.profile.is_some() && history.uncertified.is_empty());
+    phone.expect(1, &[&export[..], &["some-token"]].concat());
+    phone.expect(1, &["export", "--out", &file, "--history"]);
 }

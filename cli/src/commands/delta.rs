@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::json;
 use uxf_engine::oplog::{VECTOR_BYTES_MAX, VersionVector};
+use uxf_engine::profile::IngestOutcome;
 
 use super::new_file::NewFile;
 use super::{Outcome, profile};
@@ -71,6 +72,12 @@ fn import(cli: &Cli, from: &Path, out: &Output) -> Result<Outcome, Failure> {
         .import_delta(file)
         .map_err(|error| Failure::from(&error).about(from.display()))?;
     profile.engine().close()?;
+    say_taken(from, &taken, out);
+    Ok(Outcome::Done)
+}
+
+/// Says what a delta file has brought.
+pub(super) fn say_taken(from: &Path, taken: &IngestOutcome, out: &Output) {
     out.say(format!(
         "{}: {} commits new, {} known",
         from.display(),
@@ -93,7 +100,6 @@ fn import(cli: &Cli, from: &Path, out: &Output) -> Result<Outcome, Failure> {
         "checkpoints": taken.checkpoints,
         "parked": taken.parked,
     }));
-    Ok(Outcome::Done)
 }
 
 fn begin(to: &Path) -> Result<NewFile, Failure> {

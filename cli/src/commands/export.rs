@@ -7,13 +7,20 @@ use uxf_codec::package::{Timestamp, TokenId};
 use uxf_engine::{ExportOptions, Inventory};
 
 use super::new_file::NewFile;
-use super::{Outcome, store};
+use super::{Outcome, automerge, store};
 use crate::args::{Cli, Export, Format};
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::text::{bytes, count};
 
 pub(super) fn run(cli: &Cli, args: &Export, out: &Output) -> Result<Outcome, Failure> {
+    if args.format == Format::Automerge {
+        return profile(cli, args, out);
+    }
+    if args.history {
+        return Err(Failure::new("tokens are exported with their whole history")
+            .with_help("leave --history to `--format automerge`"));
+    }
     let engine = store::open(cli)?;
     let inventory = store::inventory(cli, &engine)?;
     let tokens = store::find_tokens(&inventory, &engine.snapshot()?, &args.tokens)?;
@@ -43,6 +50,16 @@ pub(super) fn run(cli: &Cli, args: &Export, out: &Output) -> Result<Outcome, Fai
         (0, _) => Err(Failure::silent()),
         _ => Ok(Outcome::InPart),
     }
+}
+
+fn profile(cli: &Cli, args: &Export, out: &Output) -> Result<Outcome, Failure> {
+    if !args.tokens.is_empty() || args.complete {
+        return Err(
+            Failure::new("an Automerge document has the profile and no tokens")
+                .with_help("name neither tokens nor --complete with `--format automerge`"),
+        );
+    }
+    automerge::export(cli, args, out)
 }
 
 #[derive(Debug, Default)]
@@ -87,6 +104,7 @@ fn write(inventory: &Inventory, tokens: &[TokenId], args: &Export) -> Result<Wri
                 .map(|token| token.token_id.to_string())
                 .collect();
         }
+        Format::Automerge => {}
     }
     Ok(written)
 }

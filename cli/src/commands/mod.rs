@@ -1,5 +1,6 @@
 //! One file a command.
 
+mod automerge;
 mod backup;
 mod compact;
 mod del;
@@ -10,6 +11,7 @@ mod export;
 mod gc;
 mod get;
 mod import;
+mod inbox;
 mod init;
 mod keys;
 mod list;
@@ -22,6 +24,7 @@ mod show;
 mod stats;
 mod store;
 mod verify;
+mod watch;
 
 use crate::args::{Cli, Command};
 use crate::failure::Failure;
@@ -53,6 +56,7 @@ pub(crate) fn run(cli: &Cli, out: &Output) -> Result<Outcome, Failure> {
         Command::Del(args) => del::run(cli, args, out),
         Command::Keys(args) => keys::run(cli, args, out),
         Command::Log(args) => log::run(cli, args, out),
+        Command::Watch(args) => watch::run(cli, args, out),
         Command::Device(args) => device::run(cli, args, out),
         Command::Delta(args) => delta::run(cli, args, out),
         Command::Demo => demo::run(cli, out),

@@ -4,6 +4,9 @@ use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
 
+/// What the name of a file ends with that is not whole yet.
+pub(super) const PARTIAL: &str = ".partial";
+
 /// A file that takes its name only when it is whole, so that a failed export leaves the old one as it was.
 pub(super) struct NewFile {
     name: PathBuf,
@@ -13,10 +16,28 @@ pub(super) struct NewFile {
 
 impl NewFile {
     pub(super) fn begin(name: &Path) -> io::Result<Self> {
+        Self::begin_with(name, |partial| File::create(partial))
+    }
+
+    /// The same, for what only its owner is to read.
+    #[cfg(feature = "automerge")]
+    pub(super) fn begin_private(name: &Path) -> io::Result<Self> {
+        Self::begin_with(name, |partial| {
+            // One that is there would keep its permissions.
+            drop(fs::remove_file(partial));
+            let mut options = File::options();
+            options.write(true).create_new(true);
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            options.open(partial)
+        })
+    }
+
+    fn begin_with(name: &Path, open: impl FnOnce(&Path) -> io::Result<File>) -> io::Result<Self> {
         let mut partial = name.as_os_str().to_owned();
-        partial.push(".partial");
+        partial.push(PARTIAL);
         let partial = PathBuf::from(partial);
-        let out = BufWriter::new(File::create(&partial)?);
+        let out = BufWriter::new(open(&partial)?);
         Ok(Self {
             name: name.to_owned(),
             partial,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use uxf_engine::oplog::identity::DeviceId;
 use uxf_engine::profile::Profile;
+use uxf_engine::{Engine, Error};
 
 use super::{seed, store};
 use crate::args::Cli;
@@ -12,7 +13,21 @@ use crate::text::short;
 
 /// Opens the profile of the seed, which must be in the store.
 pub(super) fn open(cli: &Cli) -> Result<Profile, Failure> {
-    let engine = store::open(cli)?;
+    of(cli, &store::open(cli)?)
+}
+
+/// The same, unless another program has the store open.
+pub(super) fn open_if_free(cli: &Cli) -> Result<Option<Profile>, Failure> {
+    let directory = cli.store();
+    match Engine::open(&directory, store::options(cli)) {
+        Ok(engine) => of(cli, &engine).map(Some),
+        Err(Error::Locked { .. }) => Ok(None),
+        Err(error) => Err(Failure::from(&error).about(directory.display())),
+    }
+}
+
+/// The profile of the seed in an open store.
+pub(super) fn of(cli: &Cli, engine: &Engine) -> Result<Profile, Failure> {
     let path = seed::path(cli);
     let secret = seed::read(&path)?;
     engine
@@ -29,6 +44,11 @@ impl Names {
         Ok(Self(
             devices.map(|device| (device.id, device.name)).collect(),
         ))
+    }
+
+    /// Whether there is a name.
+    pub(super) fn has(&self, device: DeviceId) -> bool {
+        self.0.contains_key(&device)
     }
 
     /// The name, and enough of the id to tell it from a namesake.
