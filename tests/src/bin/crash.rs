@@ -1,7 +1,8 @@
 //! Cuts the power of the engine at every boundary of random lives; see `uxf_tests::crash`.
 //!
-//! `crash [--cuts N] [--seed S] [--secs T] [--threads N] [--teeth]`. Exit code 0 if nothing was lost. With `--teeth`
-//! buffered writes are taken for durable ones, and the exit code is 0 only if losses were found.
+//! `crash [--cuts N] [--seed S] [--secs T] [--threads N] [--profile] [--teeth]`. Exit code 0 if nothing was
+//! lost. With `--profile` the lives are those of a profile. With `--teeth` buffered writes are taken for durable ones, and
+//! the exit code is 0 only if losses were found.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -13,13 +14,14 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use uxf_testkit::crash::{CrashOptions, CrashReport, cut_power};
-use uxf_tests::crash::EngineSubject;
+use uxf_tests::crash::{EngineSubject, Focus};
 
 struct Arguments {
     cuts: u64,
     seed: u64,
     limit: Option<Duration>,
     threads: u64,
+    focus: Focus,
     teeth: bool,
 }
 
@@ -30,6 +32,7 @@ impl Arguments {
             seed: 1,
             limit: None,
             threads: std::thread::available_parallelism().map_or(1, |n| n.get() as u64),
+            focus: Focus::Tokens,
             teeth: false,
         };
         let mut has_cuts = false;
@@ -47,11 +50,12 @@ impl Arguments {
                 "--seed" => parsed.seed = number()?,
                 "--secs" => parsed.limit = Some(Duration::from_secs(number()?)),
                 "--threads" => parsed.threads = number()?.max(1),
+                "--profile" => parsed.focus = Focus::Profile,
                 "--teeth" => parsed.teeth = true,
                 other => {
                     return Err(format!(
                         "unknown option {other}; \
-                         crash [--cuts N] [--seed S] [--secs T] [--threads N] [--teeth]"
+                         crash [--cuts N] [--seed S] [--secs T] [--threads N] [--profile] [--teeth]"
                     ));
                 }
             }
@@ -75,7 +79,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<bool, String> {
-    let subject = EngineSubject::new()?;
+    let subject = EngineSubject::new(arguments.focus)?;
     let start = Instant::now();
     let mut report = CrashReport::default();
     std::thread::scope(|scope| {
@@ -107,8 +111,14 @@ fn run(arguments: &Arguments) -> Result<bool, String> {
     }
     if let Some(failure) = report.failures.first() {
         println!(
-            "again: crash --threads 1 --seed {} --cuts {}",
-            failure.seed, report.cuts
+            "again: crash --threads 1 --seed {} --cuts {}{}",
+            failure.seed,
+            report.cuts,
+            if arguments.focus == Focus::Profile {
+                " --profile"
+            } else {
+                ""
+            }
         );
     }
     Ok(report.failed == 0 && report.cuts > 0)

@@ -1,7 +1,7 @@
 //! Lets disk calls of the engine fail one by one; see `uxf_tests::crash::faults`.
 //!
-//! `faults [--seed S] [--seeds N] [--points N]`: N seeds from S on, at most so many points of each kind of call in each.
-//! Exit code 0 if every fault ended as it must.
+//! `faults [--seed S] [--seeds N] [--points N]`: N seeds from S on, of lives with and without a profile, at most so many
+//! points of each kind of call in each. Exit code 0 if every fault ended as it must.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -10,8 +10,8 @@
 
 use std::process::ExitCode;
 
-use uxf_tests::crash::EngineSubject;
 use uxf_tests::crash::faults::fail_calls;
+use uxf_tests::crash::{EngineSubject, Focus};
 
 fn main() -> ExitCode {
     match run() {
@@ -45,15 +45,17 @@ fn run() -> Result<bool, String> {
             .parse::<u64>()
             .map_err(|error| format!("{argument} {text}: {error}"))?;
     }
-    let subject = EngineSubject::new()?;
     let mut is_clean = true;
-    for seed in seed..seed + seeds {
-        let report = fail_calls(&subject, seed, points);
-        println!("seed {seed}: {report}");
-        for failure in &report.failures {
-            println!("{failure}");
+    for focus in [Focus::Tokens, Focus::Profile] {
+        let subject = EngineSubject::new(focus)?;
+        for seed in seed..seed + seeds {
+            let report = fail_calls(&subject, seed, points);
+            println!("{focus:?}, seed {seed}: {report}");
+            for failure in &report.failures {
+                println!("{failure}");
+            }
+            is_clean &= report.failed == 0 && report.refused > 0;
         }
-        is_clean &= report.failed == 0 && report.refused > 0;
     }
     Ok(is_clean)
 }

@@ -14,7 +14,7 @@ use uxf_testkit::crash::{CrashSubject as _, History};
 use uxf_testkit::disk::{DiskCall, Fault, FaultyDisk, RecordingDisk, Unsynced};
 
 use super::model::Model;
-use super::workload::{Stopped, Workload};
+use super::workload::Stopped;
 use super::{EngineSubject, text};
 
 /// Failures described in full; all are counted.
@@ -83,7 +83,7 @@ fn count_calls(subject: &EngineSubject, seed: u64, call: DiskCall) -> u64 {
     let disk = RecordingDisk::new(Vec::new());
     let faulty = FaultyDisk::new(disk.clone());
     let mut history = History::new(disk, false);
-    let workload = Workload::new(subject.vocabulary(), seed);
+    let workload = subject.life(seed);
     // An error without a fault is found by the crash harness; here the calls up to it are enough.
     drop(workload.run(&faulty, &mut history));
     faulty.switch().calls(call)
@@ -118,7 +118,7 @@ fn run(subject: &EngineSubject, seed: u64, fault: Fault) -> Result<bool, String>
     let faulty = FaultyDisk::new(disk.clone());
     faulty.switch().arm(fault);
     let mut history = History::new(disk.clone(), false);
-    let outcome = Workload::new(subject.vocabulary(), seed).run(&faulty, &mut history);
+    let outcome = subject.life(seed).run(&faulty, &mut history);
     let was_stopped = outcome.is_err();
     if let Err(Stopped { error, engine }) = outcome {
         if faulty.switch().failures() == 0 {

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use uxf_codec::ElementHash;
+use uxf_engine::profile::{Profile, ProfileError};
 use uxf_engine::{Durability, Engine, Error};
 
 use super::model::{INVENTORIES, Model};
+use super::profile::{blocks_of, compare_profile, go_on, secret};
 use super::text;
 use super::vocabulary::Vocabulary;
 
@@ -16,10 +18,16 @@ use super::vocabulary::Vocabulary;
 /// What is wrong; if no state fits, why the newest does not.
 pub fn judge(engine: &Engine, vocabulary: &Vocabulary, allowed: &[Model]) -> Result<(), String> {
     let found = tokens(engine, vocabulary)?;
+    let profile = match engine.open_profile(&secret()) {
+        Ok(profile) => Some(profile),
+        Err(Error::Profile(ProfileError::NotFound)) => None,
+        Err(error) => return Err(text(error)),
+    };
     // Until a sweep, strays of a batch that put a token and replaced it at once still refer to their children.
     let mut reasons = Vec::new();
     let mut fits = |state: &&Model, is_swept: bool| {
-        compare(engine, vocabulary, &found, state, is_swept)
+        same_profile(profile.as_ref(), state)
+            .and_then(|()| compare(engine, vocabulary, &found, state, is_swept))
             .map_err(|reason| reasons.push(reason))
             .is_ok()
     };
@@ -28,15 +36,28 @@ pub fn judge(engine: &Engine, vocabulary: &Vocabulary, allowed: &[Model]) -> Res
     check_integrity(engine)?;
     engine.sweep(u64::MAX).map_err(text)?;
     candidates.retain(|state| fits(state, true));
-    if candidates.is_empty() {
+    let Some(state) = candidates.first() else {
         return Err(format!(
             "none of {} allowed states fits: {}",
             allowed.len(),
             reasons.join("; ")
         ));
-    }
+    };
     check_integrity(engine)?;
-    write_on(engine, vocabulary)
+    write_on(engine, vocabulary)?;
+    let given = state.profile.as_ref().and_then(|shown| shown.given);
+    profile.map_or(Ok(()), |profile| go_on(&profile, given))
+}
+
+fn same_profile(profile: Option<&Profile>, state: &Model) -> Result<(), String> {
+    match (profile, &state.profile) {
+        (None, None) => Ok(()),
+        (Some(profile), Some(shown)) => compare_profile(profile, shown),
+        (found, _) => Err(format!(
+            "there is a profile: {}, which is wrong",
+            found.is_some()
+        )),
+    }
 }
 
 type Found = BTreeMap<(usize, String), ElementHash>;
@@ -91,7 +112,16 @@ fn compare(
         return Err(format!("{} pins are there, {pins} expected", stats.pins));
     }
     let references = state.references(vocabulary);
-    let elements = stats.elements;
+    let of_profile = match engine.open_profile(&secret()) {
+        Ok(profile) if is_swept => blocks_of(engine, &profile)?,
+        _ => 0,
+    };
+    let parked = state
+        .profile
+        .as_ref()
+        .map_or(0, |shown| shown.parked_blocks);
+    let of_profile = of_profile + parked;
+    let elements = stats.elements.saturating_sub(of_profile);
     if is_swept && elements != references.len() as u64 {
         return Err(format!(
             "{elements} elements are left after a sweep, {} are referenced",

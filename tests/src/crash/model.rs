@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use uxf_codec::ElementHash;
 
+use super::profile::Shown;
 use super::vocabulary::Vocabulary;
 
 /// Names of the inventories a workload uses.
@@ -16,6 +17,8 @@ pub struct Model {
     pub tokens: BTreeMap<(usize, String), usize>,
     /// Anonymous pins.
     pub pins: BTreeMap<ElementHash, u64>,
+    /// What its profile shows, once there is one.
+    pub(super) profile: Option<Shown>,
 }
 
 impl Model {

@@ -6,6 +6,7 @@ use uxf_codec::token::{AssembleOptions, Assembler, Deconstructor};
 use uxf_codec::{ElementBatch, ElementHash, ElementSource, Error};
 use uxf_testkit::{Blocks, Wallet};
 
+use super::profile::Foreign;
 use super::text;
 
 /// Everything a workload may put, and what each thing refers to.
@@ -15,6 +16,8 @@ pub struct Vocabulary {
     pub tokens: Vec<VocabularyToken>,
     /// Elements that name nothing.
     pub blocks: Vec<ElementHash>,
+    /// What other devices of the profile wrote.
+    pub(super) foreign: Foreign,
     elements: BTreeMap<ElementHash, VocabularyElement>,
 }
 
@@ -57,6 +60,7 @@ impl Vocabulary {
         let mut vocabulary = Self {
             tokens: Vec::new(),
             blocks: Vec::new(),
+            foreign: Foreign::new()?,
             elements: BTreeMap::new(),
         };
         for json in Wallet::with_seed(seed, tokens) {

@@ -18,21 +18,21 @@ use crate::crash::text;
 
 /// A clock that stands where it is set.
 #[derive(Debug)]
-pub(super) struct SetClock(AtomicU64);
+pub(crate) struct SetClock(AtomicU64);
 
 impl SetClock {
     /// A clock at a number of milliseconds since 1970.
-    pub(super) fn at(millis: u64) -> Arc<Self> {
+    pub(crate) fn at(millis: u64) -> Arc<Self> {
         Arc::new(Self(AtomicU64::new(millis)))
     }
 
     /// Sets it, backwards too.
-    pub(super) fn set(&self, millis: u64) {
+    pub(crate) fn set(&self, millis: u64) {
         self.0.store(millis, Ordering::SeqCst);
     }
 
     /// What it shows.
-    pub(super) fn millis(&self) -> u64 {
+    pub(crate) fn millis(&self) -> u64 {
         self.0.load(Ordering::SeqCst)
     }
 }
@@ -49,14 +49,14 @@ impl Clock for SetClock {
 
 /// Bytes that a seed decides, other ones at every call.
 #[derive(Debug)]
-pub(super) struct SeededEntropy {
+pub(crate) struct SeededEntropy {
     seed: u64,
     calls: AtomicU64,
 }
 
 impl SeededEntropy {
     /// The source of a seed.
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self {
             seed,
             calls: AtomicU64::new(0),

@@ -11,10 +11,10 @@
 //! A seed decides everything, so a failure can be made again from the seed it names.
 
 mod counts;
-mod device;
+pub(crate) mod device;
 mod meeting;
-mod model;
-mod values;
+pub(crate) mod model;
+pub(crate) mod values;
 mod world;
 
 pub use counts::Counts;

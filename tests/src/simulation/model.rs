@@ -6,34 +6,34 @@
 use std::collections::BTreeMap;
 
 use uxf_engine::oplog::identity::LogId;
-use uxf_engine::oplog::{HybridTime, VersionVector};
+use uxf_engine::oplog::{CommitId, HybridTime, LogHead, VersionVector};
 use uxf_engine::profile::merge::{Merged, Merger};
 
 use super::values::{KEYS, merger};
 
 /// An operation that some device acknowledged.
 #[derive(Clone, Debug)]
-pub(super) struct Operation {
+pub(crate) struct Operation {
     /// Time of its commit.
-    pub(super) time: HybridTime,
+    pub(crate) time: HybridTime,
     /// Its key.
-    pub(super) key: &'static str,
+    pub(crate) key: &'static str,
     /// `None` for a delete.
-    pub(super) put: Option<Put>,
+    pub(crate) put: Option<Put>,
 }
 
 /// What a put set.
 #[derive(Clone, Debug)]
-pub(super) struct Put {
+pub(crate) struct Put {
     /// What the caller gave: several for a merged key that a batch adds to more than once.
-    pub(super) given: Vec<Vec<u8>>,
+    pub(crate) given: Vec<Vec<u8>>,
     /// What the operation carries: where values are merged, what was there joined with what was given.
-    pub(super) value: Vec<u8>,
+    pub(crate) value: Vec<u8>,
 }
 
 /// All operations, by log; the first of a log has the sequence number 1.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Model {
+pub(crate) struct Model {
     logs: BTreeMap<LogId, Vec<Operation>>,
 }
 
@@ -42,13 +42,13 @@ type Order = (u64, bool, [u8; 32], u64, u64);
 
 /// A value that a key has, and the operation that wrote it last.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Visible {
+pub(crate) struct Visible {
     /// The bytes.
-    pub(super) value: Vec<u8>,
+    pub(crate) value: Vec<u8>,
     /// Log and sequence number.
-    pub(super) written_by: (LogId, u64),
+    pub(crate) written_by: (LogId, u64),
     /// When.
-    pub(super) time: HybridTime,
+    pub(crate) time: HybridTime,
 }
 
 fn order(log: LogId, seq: u64, operation: &Operation) -> Order {
@@ -64,30 +64,45 @@ fn order(log: LogId, seq: u64, operation: &Operation) -> Order {
 
 impl Model {
     /// Adds the next operation of a log.
-    pub(super) fn push(&mut self, log: LogId, operation: Operation) {
+    pub(crate) fn push(&mut self, log: LogId, operation: Operation) {
         self.logs.entry(log).or_default().push(operation);
     }
 
     /// How many operations a log has.
-    pub(super) fn len_of(&self, log: LogId) -> u64 {
+    pub(crate) fn len_of(&self, log: LogId) -> u64 {
         self.logs.get(&log).map_or(0, Vec::len) as u64
     }
 
     /// Forgets what a log has from a sequence number on: it was lost before anybody was promised anything.
-    pub(super) fn cut(&mut self, log: LogId, next_seq: u64) {
+    pub(crate) fn cut(&mut self, log: LogId, next_seq: u64) {
         let len = usize::try_from(next_seq.saturating_sub(1)).unwrap_or(usize::MAX);
         if let Some(operations) = self.logs.get_mut(&log) {
             operations.truncate(len);
         }
     }
 
+    /// The vector that covers everything here. The ids of commits in it mean nothing.
+    pub(crate) fn everything(&self) -> VersionVector {
+        let mut vector = VersionVector::default();
+        for (&log, operations) in &self.logs {
+            let head = LogHead {
+                next_seq: operations.len() as u64 + 1,
+                head: Some(CommitId::from_bytes([0; 32])),
+                ..LogHead::empty(log)
+            };
+            // There are never so many logs that one has no place.
+            drop(vector.set(&head));
+        }
+        vector
+    }
+
     /// How many operations there are.
-    pub(super) fn len(&self) -> u64 {
+    pub(crate) fn len(&self) -> u64 {
         self.logs.values().map(|log| log.len() as u64).sum()
     }
 
     /// The latest time of all operations that a vector covers.
-    pub(super) fn latest(&self, known: &VersionVector) -> HybridTime {
+    pub(crate) fn latest(&self, known: &VersionVector) -> HybridTime {
         let times = self.known(known).map(|(_, _, operation)| operation.time);
         times.max().unwrap_or(HybridTime::ZERO)
     }
@@ -136,7 +151,7 @@ impl Model {
     }
 
     /// The value of a key for a replica that has the operations a vector covers.
-    pub(super) fn visible(&self, vector: &VersionVector, key: &str) -> Option<Visible> {
+    pub(crate) fn visible(&self, vector: &VersionVector, key: &str) -> Option<Visible> {
         let counting = self.counting(vector, key);
         let (_, &(log, seq, last)) = counting.last_key_value()?;
         let puts = counting.values().filter_map(|found| found.2.put.as_ref());
@@ -149,7 +164,7 @@ impl Model {
     }
 
     /// Whether some operation on a key is covered.
-    pub(super) fn touched(&self, vector: &VersionVector, key: &str) -> bool {
+    pub(crate) fn touched(&self, vector: &VersionVector, key: &str) -> bool {
         self.known(vector).any(|(_, _, found)| found.key == key)
     }
 
@@ -157,7 +172,7 @@ impl Model {
     ///
     /// # Errors
     /// What is not.
-    pub(super) fn nothing_is_lost(&self, vector: &VersionVector) -> Result<(), String> {
+    pub(crate) fn nothing_is_lost(&self, vector: &VersionVector) -> Result<(), String> {
         let keys = KEYS.into_iter();
         let mut merged = keys.filter(|key| merger(key) != Merger::LastWriter);
         merged.try_for_each(|key| self.nothing_of_key_is_lost(vector, key))
@@ -192,7 +207,7 @@ impl Model {
 }
 
 /// Joins what a key has with one value more.
-pub(super) fn join(key: &str, have: Option<Vec<u8>>, value: &[u8]) -> Vec<u8> {
+pub(crate) fn join(key: &str, have: Option<Vec<u8>>, value: &[u8]) -> Vec<u8> {
     let Some(have) = have else {
         return value.to_vec();
     };

@@ -5,7 +5,7 @@ use uxf_engine::profile::merge::Merger;
 use uxf_testkit::Rng;
 
 /// Keys of every merged class and some whose last write counts: few, so that devices meet on them.
-pub(super) const KEYS: [&str; 16] = [
+pub(crate) const KEYS: [&str; 16] = [
     "app.a",
     "app.b",
     "app.c",
@@ -25,7 +25,7 @@ pub(super) const KEYS: [&str; 16] = [
 ];
 
 /// The rule of a key. The keys here are all replicated.
-pub(super) fn merger(key: &str) -> Merger {
+pub(crate) fn merger(key: &str) -> Merger {
     match classify(key) {
         Class::Synced(merger) => merger,
         _ => Merger::LastWriter,
@@ -33,7 +33,7 @@ pub(super) fn merger(key: &str) -> Merger {
 }
 
 /// A value for a key that the rule of its class can read. Nearly every one is told apart by `unique`.
-pub(super) fn value(rng: &mut Rng, key: &str, unique: u64) -> Vec<u8> {
+pub(crate) fn value(rng: &mut Rng, key: &str, unique: u64) -> Vec<u8> {
     let text = match merger(key) {
         Merger::LastWriter => return plain(rng, unique),
         Merger::TextSet => format!(r#"["t{unique}","common"]"#),
