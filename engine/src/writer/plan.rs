@@ -295,10 +295,7 @@ impl Planning<'_> {
         hash: &ElementHash,
         wanted_by: &'static str,
     ) -> Result<(), Error> {
-        let position = batch.find(shared, hash).ok_or(Error::MissingElement {
-            hash: *hash,
-            wanted_by,
-        })?;
+        let position = named(shared, batch, hash, wanted_by)?;
         self.refer(position, wanted_by);
         Ok(())
     }
@@ -311,10 +308,7 @@ impl Planning<'_> {
         hash: &ElementHash,
         wanted_by: &'static str,
     ) -> Result<(), Error> {
-        let position = batch.find(shared, hash).ok_or(Error::MissingElement {
-            hash: *hash,
-            wanted_by,
-        })?;
+        let position = named(shared, batch, hash, wanted_by)?;
         self.need(position, wanted_by);
         Ok(())
     }
@@ -395,4 +389,17 @@ fn over_released(entry: &BatchEntry, references: u64, change: i128) -> Error {
         references,
         released: u64::try_from(change.unsigned_abs()).unwrap_or(u64::MAX),
     }
+}
+
+/// Where in the batch an element is that it names.
+fn named(
+    shared: &Shared,
+    batch: &BatchData,
+    hash: &ElementHash,
+    wanted_by: &'static str,
+) -> Result<u32, Error> {
+    batch.find(shared, hash).ok_or(Error::MissingElement {
+        hash: *hash,
+        wanted_by,
+    })
 }

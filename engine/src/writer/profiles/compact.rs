@@ -7,7 +7,6 @@ use redb::ReadableTable as _;
 
 use super::super::Writer;
 use super::super::transaction::{Changed, ChangedKeys, NewRow, RowSource, Transaction};
-use crate::elements::count::Count;
 use crate::error::{During as _, Error};
 use crate::oplog::identity::LogId;
 use crate::oplog::{CheckpointBuilder, CheckpointStart, Head, OpKind, Operation, Segment};
@@ -335,20 +334,12 @@ impl Writer {
             };
             self.apply_change(tx, seq, 1, 0)?;
         }
-        let seq = self.state.next_seq;
-        self.counts.set(&self.shared.db, seq, Count::at_insert(1))?;
-        let fingerprint = self.shared.fingerprint(&segment.hash);
-        self.shared.locator.insert(fingerprint, seq);
-        self.state.next_seq += 1;
-        self.state
-            .add_block(BlockKind::Segment.id(), segment.bytes.len());
-        tx.bytes += segment.bytes.len() as u64;
-        tx.rows.push(NewRow {
+        let row = NewRow {
             kind: BlockKind::Segment,
             source: RowSource::Segment(Arc::clone(segment)),
             pins: 0,
-        });
-        Ok(seq)
+        };
+        self.append_held(tx, &segment.hash, segment.bytes.len(), row)
     }
 
     /// Takes the operations of a segment in: what counts already lies here now.

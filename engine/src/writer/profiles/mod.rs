@@ -12,6 +12,8 @@ mod parked;
 
 use std::sync::Arc;
 
+use uxf_codec::ElementHash;
+
 pub use self::compact::CompactedLog;
 pub(super) use self::compact::Superseded;
 pub(crate) use self::open::OpenProfile;
@@ -173,19 +175,12 @@ impl Writer {
         commit: &Arc<ReadCommit>,
     ) -> Result<(), Error> {
         let log = self.number_of_log(tx, profile, commit.header.log)?;
-        let seq = self.state.next_seq;
-        self.counts.set(&self.shared.db, seq, Count::at_insert(1))?;
-        let fingerprint = self.shared.fingerprint(&commit.hash);
-        self.shared.locator.insert(fingerprint, seq);
-        self.state.next_seq += 1;
-        self.state
-            .add_block(BlockKind::Commit.id(), commit.bytes.len());
-        tx.bytes += commit.bytes.len() as u64;
-        tx.rows.push(NewRow {
+        let row = NewRow {
             kind: BlockKind::Commit,
             source: RowSource::Commit(Arc::clone(commit)),
             pins: 0,
-        });
+        };
+        let seq = self.append_held(tx, &commit.hash, commit.bytes.len(), row)?;
         let keep = self.keep(tx);
         let recent = Arc::clone(&self.recent);
         let folded = {
@@ -226,6 +221,25 @@ impl Writer {
             keys: ChangedKeys::Of(Arc::clone(commit), folded),
         });
         Ok(())
+    }
+
+    /// Appends a block that its log holds once.
+    fn append_held(
+        &mut self,
+        tx: &mut Transaction,
+        hash: &ElementHash,
+        len: usize,
+        row: NewRow,
+    ) -> Result<u64, Error> {
+        let seq = self.state.next_seq;
+        self.counts.set(&self.shared.db, seq, Count::at_insert(1))?;
+        let fingerprint = self.shared.fingerprint(hash);
+        self.shared.locator.insert(fingerprint, seq);
+        self.state.next_seq += 1;
+        self.state.add_block(row.kind.id(), len);
+        tx.bytes += len as u64;
+        tx.rows.push(row);
+        Ok(seq)
     }
 
     /// The number of a log; a new one is written down at once, because rows refer to it.
