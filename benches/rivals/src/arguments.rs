@@ -9,12 +9,14 @@ use crate::works::WorkKind;
 
 pub(crate) const USAGE: &str = "\
 usage: uxf-rivals store [--quick] [--only ENGINE,..] [--work WORK,..] [--rounds N] [--seed N] [--huge] [--dir DIR]
+       uxf-rivals oplog [--quick] [--only NAME,..] [--work WORK,..] [--rounds N] [--seed N] [--memory] [--dir DIR]
   --quick   a tenth of the data and one round: within a minute, figures rough
-  --only    engines: uxf redb redb-bare fjall lmdb sqlite
-  --work    works: life ingest-1k puts open ingest-4m ingest-40m
+  --only    store: uxf redb redb-bare fjall lmdb sqlite; oplog: automerge yrs redb-bare append
+  --work    store: life ingest-1k puts open ingest-4m ingest-40m; oplog: puts durable together merge life memory
   --rounds  how often each work is done by each engine; the median counts (default 3)
   --huge    adds the work ingest-40m
-  --dir     where the stores are put (default: target/stores of this crate); emptied before and after each work";
+  --memory  adds the work memory
+  --dir     where the stores are put (default: a folder in target of this crate); emptied before and after each work";
 
 /// The options of `store`.
 #[derive(Clone, Debug)]
@@ -72,6 +74,7 @@ impl Arguments {
     }
 }
 
-fn list<T: FromStr<Err = String>>(text: &str) -> Outcome<Vec<T>> {
+/// Names between commas.
+pub(crate) fn list<T: FromStr<Err = String>>(text: &str) -> Outcome<Vec<T>> {
     Ok(text.split(',').map(str::parse).collect::<Result<_, _>>()?)
 }

@@ -8,9 +8,6 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use crate::Outcome;
 use crate::figures::Figure;
 
-/// First argument of a child.
-pub(crate) const COMMAND: &str = "store-child";
-
 /// A measurement under way.
 pub(crate) struct Measuring {
     child: Child,
@@ -18,9 +15,10 @@ pub(crate) struct Measuring {
 }
 
 impl Measuring {
-    pub(crate) fn start(dir: &Path, arguments: &[String]) -> Outcome<Self> {
+    /// Starts this program with a command, a directory and arguments.
+    pub(crate) fn start(command: &str, dir: &Path, arguments: &[String]) -> Outcome<Self> {
         let mut child = Command::new(std::env::current_exe()?)
-            .arg(COMMAND)
+            .arg(command)
             .arg(dir)
             .args(arguments)
             .stdout(Stdio::piped())

@@ -4,8 +4,11 @@ mod arguments;
 mod child;
 mod engines;
 mod figures;
+mod group;
+mod oplog;
 mod process;
 mod rival;
+mod table;
 mod workload;
 mod works;
 
@@ -18,7 +21,9 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let outcome = match arguments.split_first() {
         Some((command, rest)) if command == "store" => works::compare(rest),
-        Some((command, rest)) if command == child::COMMAND => works::run_child(rest),
+        Some((command, rest)) if command == works::COMMAND => works::run_child(rest),
+        Some((command, rest)) if command == "oplog" => oplog::compare(rest),
+        Some((command, rest)) if command == oplog::COMMAND => oplog::run_child(rest),
         _ => Err(arguments::USAGE.into()),
     };
     match outcome {

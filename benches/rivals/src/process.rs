@@ -30,6 +30,16 @@ pub(crate) fn memory() -> Option<(u64, u64)> {
     Some((kilobytes("VmRSS:")? * 1024, kilobytes("VmHWM:")? * 1024))
 }
 
+/// Processor time that all threads of this process have taken, in seconds; it advances in steps of 10 ms.
+pub(crate) fn cpu_seconds() -> Option<f64> {
+    let stat = fs::read_to_string("/proc/self/stat").ok()?;
+    // The name may hold anything, parentheses and spaces included; it ends with the last parenthesis.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let ticks =
+        |place: usize| -> Option<f64> { fields.split_whitespace().nth(place)?.parse().ok() };
+    Some((ticks(11)? + ticks(12)?) / 100.0)
+}
+
 /// Bytes that the files of a directory take on disk.
 pub(crate) fn directory_bytes(dir: &Path) -> Outcome<u64> {
     let mut sum = 0;

@@ -4,7 +4,6 @@ mod life;
 mod open;
 mod puts;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -12,8 +11,11 @@ use crate::Outcome;
 use crate::arguments::Arguments;
 use crate::child::Measuring;
 use crate::engines::EngineKind;
-use crate::figures::{Better, Figure, median, ratio, readable};
 use crate::process;
+use crate::table::{self, Table};
+
+/// First argument of a child.
+pub(crate) const COMMAND: &str = "store-child";
 
 /// A group of figures that are measured together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,13 +113,10 @@ impl Task {
 /// Compares the engines; prints as it goes.
 pub(crate) fn compare(arguments: &[String]) -> Outcome<()> {
     let arguments = Arguments::parse(arguments)?;
-    println!("# figure <work> <engine> <median> <unit>");
-    println!(
-        "# ratio <work> <rival> <uxf against it>: above 1 means that uxf is better, also where less is better"
-    );
+    table::print_legend();
     let mut table = Table::default();
     for work in &arguments.works {
-        let first = table.rows.len();
+        let first = table.len();
         for _round in 0..arguments.rounds {
             for engine in arguments.engines.iter().filter(|e| work.is_done_by(**e)) {
                 let task = Task {
@@ -129,12 +128,12 @@ pub(crate) fn compare(arguments: &[String]) -> Outcome<()> {
                 process::empty_directory(&arguments.dir)?;
                 let figures = match work {
                     WorkKind::Open => open::measure(task, &arguments.dir),
-                    _ => Measuring::start(&arguments.dir, &task.to_arguments())?.figures(),
+                    _ => Measuring::start(COMMAND, &arguments.dir, &task.to_arguments())?.figures(),
                 };
                 let figures = figures
                     .map_err(|error| format!("{} {}: {error}", engine.name(), work.name()))?;
                 for figure in figures {
-                    table.add(*engine, figure);
+                    table.add(engine.name(), figure);
                 }
             }
         }
@@ -162,89 +161,4 @@ pub(crate) fn run_child(arguments: &[String]) -> Outcome<()> {
         println!("{figure}");
     }
     Ok(())
-}
-
-/// Everything measured so far, in the order in which it was first measured.
-#[derive(Default)]
-struct Table {
-    rows: Vec<Row>,
-}
-
-struct Row {
-    work: String,
-    unit: String,
-    better: Better,
-    values: BTreeMap<&'static str, Vec<f64>>,
-}
-
-impl Row {
-    fn median(&self, engine: &str) -> Option<f64> {
-        median(self.values.get(engine)?.clone())
-    }
-}
-
-impl Table {
-    fn add(&mut self, engine: EngineKind, figure: Figure) {
-        let known = self.rows.iter_mut().find(|row| row.work == figure.work);
-        match known {
-            Some(row) => row
-                .values
-                .entry(engine.name())
-                .or_default()
-                .push(figure.value),
-            None => self.rows.push(Row {
-                work: figure.work,
-                unit: figure.unit,
-                better: figure.better,
-                values: BTreeMap::from([(engine.name(), vec![figure.value])]),
-            }),
-        }
-    }
-
-    fn print(&self, first: usize) {
-        let rows = self.rows.get(first..).unwrap_or_default();
-        for Row {
-            work, unit, values, ..
-        } in rows
-        {
-            for (engine, values) in values {
-                if let Some(value) = median(values.clone()) {
-                    println!("figure {work} {engine} {} {unit}", readable(value));
-                }
-            }
-        }
-        for row in rows {
-            let Some(ours) = row.median(EngineKind::Uxf.name()) else {
-                continue;
-            };
-            for rival in row
-                .values
-                .keys()
-                .filter(|name| **name != EngineKind::Uxf.name())
-            {
-                if let Some(theirs) = row.median(rival) {
-                    println!(
-                        "ratio {} {rival} {:.2}",
-                        row.work,
-                        ratio(ours, theirs, row.better)
-                    );
-                }
-            }
-        }
-    }
-
-    /// How much of its speed an engine keeps when the store grows.
-    fn print_kept(&self) {
-        let row = |name: &str| self.rows.iter().find(|row| row.work == name);
-        let Some(small) = row("ingest-10k") else {
-            return;
-        };
-        for large in ["ingest-4m", "ingest-40m"].into_iter().filter_map(row) {
-            for engine in large.values.keys() {
-                if let (Some(small), Some(now)) = (small.median(engine), large.median(engine)) {
-                    println!("figure {}-kept {engine} {:.2} x", large.work, now / small);
-                }
-            }
-        }
-    }
 }

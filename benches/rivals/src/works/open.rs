@@ -8,7 +8,7 @@ use std::time::Instant;
 use uxf_codec::ElementHash;
 use uxf_testkit::Blocks;
 
-use super::Task;
+use super::{COMMAND, Task};
 use crate::Outcome;
 use crate::child::Measuring;
 use crate::figures::Figure;
@@ -27,7 +27,7 @@ pub(super) fn measure(task: Task, dir: &Path) -> Outcome<Vec<Figure>> {
     let run = |step: &str, name: &str, elements: u64| -> Outcome<Measuring> {
         let mut arguments = task.to_arguments();
         arguments.extend([step.to_owned(), name.to_owned(), elements.to_string()]);
-        Measuring::start(dir, &arguments)
+        Measuring::start(COMMAND, dir, &arguments)
     };
     let mut elements = task.scaled(ELEMENTS);
     run("fill", "-", elements)?.figures()?;

@@ -1,0 +1,107 @@
+//! Puts: in memory, durable, and durable by sixteen threads.
+
+use std::time::Instant;
+
+use super::replicas::{Place, Replica};
+use super::workload::{Put, Workload, live};
+use super::{OplogWork, Trial, verify};
+use crate::Outcome;
+use crate::figures::Figure;
+use crate::group::put_together;
+use crate::process;
+
+/// Below this the steps of the processor's clock show, in seconds.
+const CPU_SECONDS_MIN: f64 = 0.2;
+
+/// A rate by the clock on the wall, and one by that of the processor, where the latter tells anything. The second has
+/// the name of the first with `-core`.
+pub(super) fn rates(
+    name: &str,
+    count: usize,
+    unit: &str,
+    work: impl FnOnce() -> Outcome<()>,
+) -> Outcome<Vec<Figure>> {
+    let cpu_before = process::cpu_seconds();
+    let start = Instant::now();
+    work()?;
+    let seconds = start.elapsed().as_secs_f64();
+    let mut figures = vec![Figure::higher(name, count as f64 / seconds, unit)];
+    if let (Some(before), Some(after)) = (cpu_before, process::cpu_seconds()) {
+        let cpu = after - before;
+        if cpu >= CPU_SECONDS_MIN {
+            let name = format!("{name}-core");
+            figures.push(Figure::higher(name, count as f64 / cpu, unit));
+        }
+    }
+    Ok(figures)
+}
+
+/// Commits all, so many puts at a time.
+pub(super) fn commit_all(replica: &dyn Replica, puts: &[Put<'_>], batch: usize) -> Outcome<()> {
+    puts.chunks(batch)
+        .try_for_each(|batch| replica.commit(batch))
+}
+
+pub(super) fn in_memory(trial: Trial<'_>) -> Outcome<Vec<Figure>> {
+    let workload = trial.workload();
+    let puts = workload.puts();
+    let replica = (trial.contender.open)(Place::Memory, 0)?;
+    let figures = rates("put-memory-100", puts.len(), "puts/s", || {
+        commit_all(&*replica, &puts, 100)
+    })?;
+    verify(&*replica, &workload.live())?;
+    Ok(figures)
+}
+
+/// A store of its own for each size of commit.
+pub(super) fn durable(trial: Trial<'_>) -> Outcome<Vec<Figure>> {
+    let workload = trial.workload();
+    let all = workload.puts();
+    let mut figures = Vec::new();
+    for (batch, count) in [
+        (1, trial.scaled(2_000)),
+        (100, all.len()),
+        (1_000, all.len()),
+    ] {
+        let puts = all.get(..count).ok_or("the workload is too short")?;
+        let replica = trial.open_empty()?;
+        let start = Instant::now();
+        commit_all(&*replica, puts, batch)?;
+        let rate = count as f64 / start.elapsed().as_secs_f64();
+        figures.push(Figure::higher(
+            format!("put-durable-{batch}"),
+            rate,
+            "puts/s",
+        ));
+        verify_reopened(trial, replica, puts)?;
+    }
+    Ok(figures)
+}
+
+/// Each put has a key of its own, because threads would overwrite each other's values in no order.
+pub(super) fn together(trial: Trial<'_>) -> Outcome<Vec<Figure>> {
+    let count = trial.scaled(10_000);
+    let workload = Workload::distinct(trial.seed, 0, count, count);
+    let puts = workload.puts();
+    let replica = trial.open_empty()?;
+    let start = Instant::now();
+    put_together(&puts, replica.groups_commits(), &|batch| {
+        replica.commit(batch)
+    })?;
+    let rate = puts.len() as f64 / start.elapsed().as_secs_f64();
+    verify_reopened(trial, replica, &puts)?;
+    Ok(vec![Figure::higher(
+        "put-durable-1-threads-16",
+        rate,
+        "puts/s",
+    )])
+}
+
+/// What was acknowledged is there after closing, unless it is the floor's, which finds nothing again.
+fn verify_reopened(trial: Trial<'_>, replica: Box<dyn Replica>, puts: &[Put<'_>]) -> Outcome<()> {
+    drop(replica);
+    if trial.contender.does(OplogWork::Life) {
+        verify(&*trial.open()?, &live(puts))?;
+    }
+    Ok(())
+}
