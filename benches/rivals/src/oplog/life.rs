@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::puts::commit_all;
 use super::replicas::Replica;
-use super::workload::live_bytes;
+use super::workload::{Workload, live_bytes};
 use super::{READS, Trial, verify};
 use crate::Outcome;
 use crate::figures::Figure;
@@ -14,6 +14,8 @@ use crate::workload::shuffle;
 const OPENINGS: usize = 3;
 /// Times that every key is read.
 const PASSES: u64 = 10;
+/// The longer history, in histories.
+const LONGER: usize = 4;
 
 pub(super) fn live(trial: Trial<'_>) -> Outcome<Vec<Figure>> {
     let workload = trial.workload();
@@ -25,7 +27,10 @@ pub(super) fn live(trial: Trial<'_>) -> Outcome<Vec<Figure>> {
     let replica = trial.open_empty()?;
     commit_all(&*replica, &workload.puts(), 100)?;
     verify(&*replica, &live)?;
-    figures.push(read(&*replica, &keys, trial.seed)?);
+    for (name, part) in [("get-warm", READS), ("get-warm-1", 1)] {
+        let rate = read(&*replica, &keys, trial.seed, part)?;
+        figures.push(Figure::higher(name, rate, "gets/s"));
+    }
     drop(replica);
     let size = process::directory_bytes(trial.dir)? as f64;
     figures.push(Figure::lower("size-written", size / payload, "x"));
@@ -34,19 +39,39 @@ pub(super) fn live(trial: Trial<'_>) -> Outcome<Vec<Figure>> {
     let mut replica = trial.open()?;
     replica.compact()?;
     verify(&*replica, &live)?;
-    if let Some(bytes) = replica.state_bytes()? {
-        figures.push(Figure::lower("size-wire", bytes as f64 / payload, "x"));
-    }
+    let (wire, sealed) = (replica.state_bytes()?, replica.sealed_bytes()?);
     drop(replica);
-    let size = process::directory_bytes(trial.dir)? as f64;
-    figures.push(Figure::lower("size-compacted", size / payload, "x"));
+    let disk = process::directory_bytes(trial.dir)?;
+    for (name, bytes) in [("size-compacted", Some(disk)), ("size-wire", wire)] {
+        let Some(bytes) = bytes.map(|bytes| bytes as f64) else {
+            continue;
+        };
+        figures.push(Figure::lower(name, bytes / payload, "x"));
+        if let Some(sealed) = sealed {
+            let name = format!("{name}-sealed");
+            figures.push(Figure::lower(name, bytes / sealed as f64, "x"));
+        }
+    }
     open(trial, "open-compacted", &keys, &mut figures)?;
     verify(&*trial.open()?, &live)?;
+    open_longer(trial, &mut figures)?;
     Ok(figures)
 }
 
-/// Every key several times over by one thread, each time in another order.
-fn read(replica: &dyn Replica, keys: &[&str], seed: u64) -> Outcome<Figure> {
+/// Opens what has a history several times as long over the same keys.
+fn open_longer(trial: Trial<'_>, figures: &mut Vec<Figure>) -> Outcome<()> {
+    let workload = Workload::new(trial.seed, LONGER * trial.scaled(100_000), trial.keys());
+    let live = workload.live();
+    let keys: Vec<&str> = live.keys().copied().collect();
+    let replica = trial.open_empty()?;
+    commit_all(&*replica, &workload.puts(), 100)?;
+    drop(replica);
+    open(trial, &format!("open-{LONGER}x"), &keys, figures)?;
+    verify(&*trial.open()?, &live)
+}
+
+/// Every key several times over by one thread, each time in another order, so many in one snapshot: gets a second.
+fn read(replica: &dyn Replica, keys: &[&str], seed: u64, part: usize) -> Outcome<f64> {
     let orders: Vec<Vec<&str>> = (0..PASSES)
         .map(|pass| {
             let mut order = keys.to_vec();
@@ -57,7 +82,7 @@ fn read(replica: &dyn Replica, keys: &[&str], seed: u64) -> Outcome<Figure> {
     let mut sum = 0_u64;
     let start = Instant::now();
     for order in &orders {
-        for part in order.chunks(READS) {
+        for part in order.chunks(part) {
             replica.read(part, &mut |value| {
                 // One byte of each cache line, so that nothing can be left unread.
                 let bytes = value.unwrap_or_default().iter().step_by(64);
@@ -68,7 +93,7 @@ fn read(replica: &dyn Replica, keys: &[&str], seed: u64) -> Outcome<Figure> {
     let seconds = start.elapsed().as_secs_f64();
     std::hint::black_box(sum);
     let gets = orders.iter().map(Vec::len).sum::<usize>() as f64;
-    Ok(Figure::higher("get-warm", gets / seconds, "gets/s"))
+    Ok(gets / seconds)
 }
 
 /// Until the first value is there; the files are in the system's cache.

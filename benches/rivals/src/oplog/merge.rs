@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::puts::{commit_all, rates};
-use super::replicas::{Place, Replica};
+use super::replicas::{History, Place, Replica};
 use super::workload::Workload;
 use super::{READS, Trial};
 use crate::Outcome;
@@ -23,7 +23,7 @@ pub(super) fn measure(trial: Trial<'_>) -> Outcome<Vec<Figure>> {
         histories.push(writer.history()?);
         workloads.push(workload);
     }
-    let bytes: usize = histories.iter().map(Vec::len).sum();
+    let bytes: usize = histories.iter().map(History::byte_len).sum();
     let operations = share * workloads.len();
 
     let merged = open(Place::Directory(trial.dir), WRITERS)?;

@@ -7,7 +7,7 @@ use automerge::transaction::Transactable as _;
 use automerge::{ActorId, AutoCommit, ROOT, ReadDoc as _, ScalarValue, Value};
 
 use super::log::Log;
-use super::{Place, Replica, poisoned};
+use super::{History, Place, Replica, poisoned};
 use crate::Outcome;
 use crate::oplog::workload::Put;
 
@@ -69,11 +69,13 @@ impl Replica for AutomergeReplica {
         Ok(())
     }
 
-    fn history(&self) -> Outcome<Vec<u8>> {
-        Ok(self.0.lock().map_err(poisoned)?.document.save())
+    fn history(&self) -> Outcome<History> {
+        let document = &mut self.0.lock().map_err(poisoned)?.document;
+        Ok(History::Encoded(document.save()))
     }
 
-    fn ingest(&self, history: &[u8]) -> Outcome<()> {
+    fn ingest(&self, history: &History) -> Outcome<()> {
+        let history = history.encoded()?;
         let mut inner = self.0.lock().map_err(poisoned)?;
         inner.document.load_incremental(history)?;
         match &mut inner.log {
@@ -92,6 +94,6 @@ impl Replica for AutomergeReplica {
     }
 
     fn state_bytes(&self) -> Outcome<Option<u64>> {
-        Ok(Some(self.history()?.len() as u64))
+        Ok(Some(self.history()?.byte_len() as u64))
     }
 }

@@ -4,10 +4,13 @@ mod append;
 mod automerge;
 mod log;
 mod redb;
+mod uxf;
 mod yrs;
 
 use std::path::Path;
 use std::str::FromStr;
+
+use uxf_engine::profile::Delta;
 
 use super::OplogWork;
 use super::workload::Put;
@@ -18,6 +21,11 @@ pub(super) const CACHE_BYTES: usize = 64 << 20;
 
 /// Everybody there is to compare. A contender called `uxf` is the one that the ratios are about.
 pub(super) const CONTENDERS: &[Contender] = &[
+    Contender {
+        name: "uxf",
+        open: |place, device| Ok(Box::new(uxf::UxfReplica::open(place, device)?)),
+        sits_out: &[],
+    },
     Contender {
         name: "automerge",
         open: |place, device| Ok(Box::new(automerge::AutomergeReplica::open(place, device)?)),
@@ -79,6 +87,30 @@ pub(super) enum Place<'a> {
     Directory(&'a Path),
 }
 
+/// What a replica sends another one.
+pub(super) enum History {
+    Encoded(Vec<u8>),
+    /// Many byte strings, which a connection would frame.
+    Delta(Delta),
+}
+
+impl History {
+    pub(super) fn byte_len(&self) -> usize {
+        match self {
+            Self::Encoded(bytes) => bytes.len(),
+            Self::Delta(delta) => delta.byte_len(),
+        }
+    }
+
+    /// For those who send bytes.
+    fn encoded(&self) -> Outcome<&[u8]> {
+        match self {
+            Self::Encoded(bytes) => Ok(bytes),
+            Self::Delta(_) => Err("the history of another contender".into()),
+        }
+    }
+}
+
 /// One device's copy of a map from keys to values.
 pub(super) trait Replica: Sync {
     /// Puts all of a slice in one commit.
@@ -94,12 +126,12 @@ pub(super) trait Replica: Sync {
     fn read(&self, keys: &[&str], visit: &mut dyn FnMut(Option<&[u8]>)) -> Outcome<()>;
 
     /// What a replica that has nothing is sent, for [`Replica::ingest`].
-    fn history(&self) -> Outcome<Vec<u8>> {
+    fn history(&self) -> Outcome<History> {
         Err("this contender has no history to send".into())
     }
 
     /// Takes in what another replica's `history` gave, durably if this one is in a directory.
-    fn ingest(&self, _history: &[u8]) -> Outcome<()> {
+    fn ingest(&self, _history: &History) -> Outcome<()> {
         Err("this contender cannot merge".into())
     }
 
@@ -108,6 +140,11 @@ pub(super) trait Replica: Sync {
 
     /// Bytes from which another replica could start, without what no longer counts where that can be left out.
     fn state_bytes(&self) -> Outcome<Option<u64>> {
+        Ok(None)
+    }
+
+    /// Bytes of the keys and values of the operations it keeps, the latter as they are sealed, if they are.
+    fn sealed_bytes(&self) -> Outcome<Option<u64>> {
         Ok(None)
     }
 }

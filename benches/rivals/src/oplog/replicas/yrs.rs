@@ -10,7 +10,7 @@ use yrs::{
 };
 
 use super::log::Log;
-use super::{Place, Replica, poisoned};
+use super::{History, Place, Replica, poisoned};
 use crate::Outcome;
 use crate::oplog::workload::Put;
 
@@ -82,12 +82,14 @@ impl Replica for YrsReplica {
         Ok(())
     }
 
-    fn history(&self) -> Outcome<Vec<u8>> {
+    fn history(&self) -> Outcome<History> {
         let transaction = self.document.transact();
-        Ok(transaction.encode_state_as_update_v1(&StateVector::default()))
+        let update = transaction.encode_state_as_update_v1(&StateVector::default());
+        Ok(History::Encoded(update))
     }
 
-    fn ingest(&self, history: &[u8]) -> Outcome<()> {
+    fn ingest(&self, history: &History) -> Outcome<()> {
+        let history = history.encoded()?;
         let mut log = self.log.lock().map_err(poisoned)?;
         let update = Update::decode_v1(history)?;
         self.document.transact_mut().apply_update(update)?;
