@@ -126,7 +126,7 @@ impl<'a> BlockCid<'a> {
     }
 
     /// The owned form; `None` if the digest is longer than any that is in use.
-    pub(super) fn to_cid(self) -> Option<Cid> {
+    pub fn to_cid(self) -> Option<Cid> {
         let multihash = Multihash::wrap(self.hash_code, self.digest).ok()?;
         match self.version {
             0 => Cid::new_v0(multihash).ok(),

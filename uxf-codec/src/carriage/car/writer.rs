@@ -1,5 +1,7 @@
 use std::io::Write;
 
+use cid::Cid;
+
 use super::header::Header;
 use super::varint::write_varint;
 use crate::element::ElementHash;
@@ -45,6 +47,22 @@ impl<W: Write> CarWriter<W> {
             cid.copy_from_slice(&hash.to_cid_bytes());
         }
         self.write(head.get(..len + CID_BYTES).unwrap_or_default())?;
+        self.write(bytes)?;
+        self.blocks += 1;
+        Ok(())
+    }
+
+    /// Writes a block under an id of any kind, as those of other codecs have. The caller vouches that it is the id of
+    /// `bytes`.
+    ///
+    /// # Errors
+    /// [`Error::Stream`] if the stream fails; the archive is then useless.
+    pub fn put_under(&mut self, cid: &Cid, bytes: &[u8]) -> Result<(), Error> {
+        let cid = cid.to_bytes();
+        let mut head = [0; 10];
+        let len = write_varint((cid.len() + bytes.len()) as u64, &mut head);
+        self.write(head.get(..len).unwrap_or_default())?;
+        self.write(&cid)?;
         self.write(bytes)?;
         self.blocks += 1;
         Ok(())
