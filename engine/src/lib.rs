@@ -2,6 +2,7 @@
 
 mod backup;
 mod batch;
+pub mod bundles;
 mod cbor;
 mod clock;
 mod compact;

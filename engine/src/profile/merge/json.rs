@@ -46,7 +46,7 @@ pub(super) fn parse_row(text: &str) -> Result<Value, RowError> {
 }
 
 /// Parses a row that must be an object.
-pub(super) fn parse_object(text: &str) -> Result<Map<String, Value>, RowError> {
+pub(crate) fn parse_object(text: &str) -> Result<Map<String, Value>, RowError> {
     match parse_row(text)? {
         Value::Object(fields) => Ok(fields),
         _ => Err(RowError::Field { field: "value" }),

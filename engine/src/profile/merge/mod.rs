@@ -21,8 +21,8 @@ mod sets;
 mod slot;
 mod text;
 
-pub(crate) use json::whole_number;
 pub use json::{ROW_BYTES_MAX, RowError, canonical_text};
+pub(crate) use json::{parse_object, whole_number};
 pub use log_order::{LogEntry, LogOp, winner};
 pub use manifest::{ManifestEntry, ManifestStatus, compare_cids};
 pub use merger::{Merged, Merger};

@@ -77,6 +77,16 @@ impl Record {
         Self::parse(text, Kind::BundleRef)
     }
 
+    /// A bundle reference of these fields, whatever they are.
+    pub(crate) fn bundle_ref(fields: &Map<String, Value>) -> Self {
+        Self::of(fields, Kind::BundleRef)
+    }
+
+    /// An audit record of these fields, whatever they are.
+    pub(crate) fn audit(fields: &Map<String, Value>) -> Self {
+        Self::of(fields, Kind::Audit)
+    }
+
     fn parse(text: &str, kind: Kind) -> Result<Self, RowError> {
         let all = parse_object(text)?;
         // What a rule leans on must be there, or a record read back would not be the one that was written.
@@ -94,6 +104,10 @@ impl Record {
         {
             return Err(RowError::Field { field });
         }
+        Ok(Self::of(&all, kind))
+    }
+
+    fn of(all: &Map<String, Value>, kind: Kind) -> Self {
         let fields = all.iter().map(|(name, value)| {
             let leader = match kind.rule(name) {
                 Rule::With(leader) => all.get(leader).map(|leader| Ranked::new(leader.clone())),
@@ -107,10 +121,10 @@ impl Record {
                 },
             )
         });
-        Ok(Self {
+        Self {
             kind,
             fields: fields.collect(),
-        })
+        }
     }
 
     /// A field of the record.
@@ -120,11 +134,15 @@ impl Record {
 
     /// The record in canonical JSON. Equal records have equal text.
     pub fn format(&self) -> String {
-        let fields = self
-            .fields
-            .iter()
-            .map(|(name, field)| (name.clone(), field.value.value().clone()));
-        canonical_text(&Value::Object(fields.collect::<Map<_, _>>()))
+        canonical_text(&Value::Object(self.to_fields()))
+    }
+
+    /// The fields of the record.
+    pub(crate) fn to_fields(&self) -> Map<String, Value> {
+        let fields = self.fields.iter();
+        fields
+            .map(|(name, field)| (name.clone(), field.value.value().clone()))
+            .collect()
     }
 }
 
