@@ -26,6 +26,7 @@ mod stats;
 mod survey;
 mod sweep_preview;
 mod tables;
+pub mod wallet;
 mod writer;
 
 pub use backup::BackupOutcome;

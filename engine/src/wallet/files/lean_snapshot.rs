@@ -1,0 +1,474 @@
+use std::collections::{BTreeMap, HashSet};
+
+use cid::Cid;
+use uxf_codec::ElementHash;
+use uxf_codec::carriage::car::CarWriter;
+
+use super::archive::Archive;
+use super::parts::{self, BlockReader, ENTRIES_MAX, FileBundle, FileEntry, FileHeader};
+use super::{GROUP_BYTES_MAX, ProfileFileError};
+use crate::bundles::{BundleRef, check_content};
+use crate::cbor;
+use crate::profile::keys::AddressId;
+use crate::profile::merge::JsText;
+
+/// Highest epoch: 2^20.
+pub const EPOCH_MAX: u64 = 1 << 20;
+/// Longest reason for a new epoch, in bytes.
+pub const RESET_REASON_BYTES_MAX: usize = 256;
+/// Most groups: every one has an entry.
+const GROUPS_MAX: usize = ENTRIES_MAX;
+const GLOBAL: &str = "__global__";
+const VERSION: u64 = 3;
+/// What stands in front of the 32 bytes of a link's hash: tag 42, 37 bytes, a zero, CIDv1, dag-cbor, SHA-256, 32 bytes.
+const LINK: [u8; 9] = [0xd8, 0x2a, 0x58, 0x25, 0x00, 0x01, 0x71, 0x12, 0x20];
+
+/// The entries of one address, or those of none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntryGroup {
+    /// The id of the address, or `__global__`.
+    pub key: String,
+    /// Its entries, in the order of their keys.
+    pub entries: Vec<FileEntry>,
+}
+
+/// What the root says of a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupLine {
+    /// The id of the address, or `__global__`.
+    pub key: String,
+    /// Address of the group's block.
+    pub block: ElementHash,
+    /// Entries in it.
+    pub entries: u64,
+}
+
+/// Since when the history counts, and why it was begun anew.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Epoch {
+    /// Its number, if there is one.
+    number: Option<u64>,
+    /// Why it began.
+    reset_reason: Option<String>,
+}
+
+impl Epoch {
+    /// An epoch and why it began.
+    ///
+    /// # Errors
+    /// [`ProfileFileError::LimitExceeded`] over [`EPOCH_MAX`] or [`RESET_REASON_BYTES_MAX`].
+    pub fn new(
+        number: Option<u64>,
+        reset_reason: Option<String>,
+    ) -> Result<Self, ProfileFileError> {
+        if let Some(found) = number.filter(|number| *number > EPOCH_MAX) {
+            return Err(ProfileFileError::LimitExceeded {
+                what: "an epoch",
+                limit: EPOCH_MAX,
+                found,
+            });
+        }
+        let reason_bytes = reset_reason.as_ref().map_or(0, String::len);
+        ProfileFileError::check("bytes of a reason", reason_bytes, RESET_REASON_BYTES_MAX)?;
+        Ok(Self {
+            number,
+            reset_reason,
+        })
+    }
+
+    /// Its number.
+    pub const fn number(&self) -> Option<u64> {
+        self.number
+    }
+
+    /// Why it began.
+    pub fn reset_reason(&self) -> Option<&str> {
+        self.reset_reason.as_deref()
+    }
+}
+
+/// The root of a snapshot: enough to know which groups to fetch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeanRoot {
+    /// Whose it is.
+    pub header: FileHeader,
+    /// Since when the history counts.
+    pub epoch: Epoch,
+    /// The groups, in order.
+    pub groups: Vec<GroupLine>,
+    /// The bundles, in order.
+    pub bundles: Vec<FileBundle>,
+}
+
+/// What devices of the reference exchange: all entries of a profile but the times of events, in a block for each address,
+/// so that equal parts have equal ids (profile notes, section 12).
+///
+/// ```
+/// use uxf_engine::wallet::files::{Epoch, FileEntry, FileHeader, LeanSnapshot};
+///
+/// let header = FileHeader { chain_pubkey: "02ab".into(), network: "testnet".into(), created_at_ms: 1 };
+/// let entry = FileEntry { key: "addresses.tracked".into(), value: "AAAA".into() };
+/// let snapshot = LeanSnapshot::build(header, Epoch::default(), [entry], &[]).unwrap();
+/// let car = snapshot.to_car().unwrap();
+/// assert_eq!(LeanSnapshot::read_car(&car).unwrap(), snapshot);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeanSnapshot {
+    /// Whose it is.
+    pub header: FileHeader,
+    /// Since when the history counts.
+    pub epoch: Epoch,
+    /// The groups, in order.
+    pub groups: Vec<EntryGroup>,
+    /// The bundles, in order.
+    pub bundles: Vec<FileBundle>,
+}
+
+/// The group of a key: the address it begins with.
+fn group_of(key: &str) -> &str {
+    let Some((address, rest)) = key.split_at_checked(20) else {
+        return GLOBAL;
+    };
+    if AddressId::parse(address).is_ok() && rest.starts_with(['.', '_']) {
+        address
+    } else {
+        GLOBAL
+    }
+}
+
+impl LeanSnapshot {
+    /// Makes a snapshot of entries and references. Tombstones past their retention should be gone before.
+    ///
+    /// # Errors
+    /// [`ProfileFileError::Duplicate`], [`ProfileFileError::LimitExceeded`].
+    pub fn build(
+        header: FileHeader,
+        epoch: Epoch,
+        entries: impl IntoIterator<Item = FileEntry>,
+        refs: &[BundleRef],
+    ) -> Result<Self, ProfileFileError> {
+        let kept = entries
+            .into_iter()
+            .filter(|entry| !parts::is_event_time(&entry.key));
+        let mut groups: BTreeMap<JsText, Vec<FileEntry>> = BTreeMap::new();
+        for entry in parts::sorted(kept)? {
+            let group = groups.entry(group_of(&entry.key).into()).or_default();
+            group.push(entry);
+        }
+        let groups = groups.into_iter().map(|(key, entries)| EntryGroup {
+            key: key.into(),
+            entries,
+        });
+        Ok(Self {
+            header,
+            epoch,
+            groups: groups.collect(),
+            bundles: FileBundle::of(refs),
+        })
+    }
+
+    /// The archive: the root, then the groups. Equal snapshots have equal bytes.
+    ///
+    /// # Errors
+    /// [`ProfileFileError::LimitExceeded`] if a group is too large for a block.
+    pub fn to_car(&self) -> Result<Vec<u8>, ProfileFileError> {
+        let blocks: Vec<_> = self.groups.iter().map(EntryGroup::encode).collect();
+        for block in &blocks {
+            ProfileFileError::check("bytes of a group", block.len(), GROUP_BYTES_MAX)?;
+        }
+        let root = self.root_of(&blocks);
+        let root_bytes = root.encode();
+        let root_hash = ElementHash::of(&root_bytes);
+        let mut car = CarWriter::begin(Vec::new(), &root_hash)?;
+        car.put(&root_hash, &root_bytes)?;
+        for (line, block) in root.groups.iter().zip(&blocks) {
+            car.put(&line.block, block)?;
+        }
+        Ok(car.finish()?)
+    }
+
+    /// The root, which names the groups' blocks.
+    pub fn to_root(&self) -> LeanRoot {
+        let blocks: Vec<_> = self.groups.iter().map(EntryGroup::encode).collect();
+        self.root_of(&blocks)
+    }
+
+    fn root_of(&self, blocks: &[Vec<u8>]) -> LeanRoot {
+        let groups = self.groups.iter().zip(blocks);
+        let lines = groups.map(|(group, block)| GroupLine {
+            key: group.key.clone(),
+            block: ElementHash::of(block),
+            entries: group.entries.len() as u64,
+        });
+        LeanRoot {
+            groups: lines.collect(),
+            header: self.header.clone(),
+            epoch: self.epoch.clone(),
+            bundles: self.bundles.clone(),
+        }
+    }
+
+    /// Reads an archive, all of it.
+    ///
+    /// # Errors
+    /// [`ProfileFileError`]. Every block must have the hash of its id, every group must be there and be what the root
+    /// says.
+    pub fn read_car(car: &[u8]) -> Result<Self, ProfileFileError> {
+        let archive = Archive::read(car, GROUP_BYTES_MAX)?;
+        let root = LeanRoot::decode(&archive.root)?;
+        let groups = root.groups.iter().map(|line| {
+            let block = archive.blocks.get(&line.cid());
+            let block = block.ok_or_else(|| ProfileFileError::GroupMissing {
+                group: line.key.clone(),
+            })?;
+            line.decode(block)
+        });
+        Ok(Self {
+            groups: groups.collect::<Result<_, _>>()?,
+            header: root.header,
+            epoch: root.epoch,
+            bundles: root.bundles,
+        })
+    }
+}
+
+impl EntryGroup {
+    fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        parts::write_map(&mut out, 2);
+        parts::write_entries(&mut out, &self.entries);
+        parts::write_text(&mut out, "groupKey", &self.key);
+        out
+    }
+}
+
+impl LeanRoot {
+    /// The root block.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        let epoch = &self.epoch;
+        let optional =
+            usize::from(epoch.number.is_some()) + usize::from(epoch.reset_reason.is_some());
+        parts::write_map(&mut out, 6 + optional);
+        if let Some(number) = epoch.number {
+            parts::write_number(&mut out, "epoch", number);
+        }
+        parts::write_bundles(&mut out, &self.bundles);
+        parts::write_kind(&mut out, &self.header, VERSION);
+        parts::write_origin(&mut out, &self.header);
+        cbor::text(&mut out, "entryGroups");
+        cbor::head(&mut out, cbor::ARRAY, self.groups.len() as u64);
+        for group in &self.groups {
+            parts::write_map(&mut out, 3);
+            parts::write_text(&mut out, "groupKey", &group.key);
+            cbor::text(&mut out, "entriesCid");
+            out.extend_from_slice(&LINK);
+            out.extend_from_slice(group.block.as_bytes());
+            parts::write_number(&mut out, "entryCount", group.entries);
+        }
+        if let Some(reason) = &epoch.reset_reason {
+            parts::write_text(&mut out, "epochResetReason", reason);
+        }
+        out
+    }
+
+    /// Reads a root, for a reader that then fetches only some groups ([`GroupLine::read`]). The caller has checked its
+    /// hash.
+    ///
+    /// # Errors
+    /// [`ProfileFileError`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, ProfileFileError> {
+        let mut reader = BlockReader::new(bytes, "root");
+        let fields = reader.map("a root")?;
+        let number = match reader.clone().key("epoch") {
+            Ok(()) => Some(reader.number_at("epoch")?),
+            Err(_) => None,
+        };
+        let bundles = reader.bundles()?;
+        let network = reader.kind(VERSION)?;
+        let header = reader.header(network)?;
+        let groups = read_lines(&mut reader)?;
+        let has_reason = fields == 7 + u64::from(number.is_some());
+        let reason = match has_reason {
+            true => Some(reader.text_at("epochResetReason", RESET_REASON_BYTES_MAX)?),
+            false if fields == 6 + u64::from(number.is_some()) => None,
+            false => return Err(reader.refuse("a root of six to eight fields")),
+        };
+        reader.end()?;
+        let total = groups
+            .iter()
+            .fold(0_u64, |sum, line| sum.saturating_add(line.entries));
+        let total = usize::try_from(total).unwrap_or(usize::MAX);
+        ProfileFileError::check("entries", total, ENTRIES_MAX)?;
+        Ok(Self {
+            header,
+            epoch: Epoch::new(number, reason)?,
+            groups,
+            bundles,
+        })
+    }
+}
+
+fn read_lines(reader: &mut BlockReader<'_>) -> Result<Vec<GroupLine>, ProfileFileError> {
+    let count = reader.list_at("entryGroups", GROUPS_MAX)?;
+    let (mut lines, mut seen) = (Vec::new(), HashSet::new());
+    for _ in 0..count {
+        reader.map_of(3, "a group")?;
+        let key = reader.text_at("groupKey", parts::HEADER_TEXT_BYTES_MAX)?;
+        reader.key("entriesCid")?;
+        reader.literal(&LINK, "a link to a dag-cbor block")?;
+        let block = ElementHash::from_bytes(reader.bytes_of("the whole of a hash")?);
+        let entries = reader.number_at("entryCount")?;
+        if !seen.insert(key.clone()) {
+            return Err(parts::duplicate("the group", key));
+        }
+        lines.push(GroupLine {
+            key,
+            block,
+            entries,
+        });
+    }
+    Ok(lines)
+}
+
+impl GroupLine {
+    /// The content id of the group's block.
+    pub fn cid(&self) -> Cid {
+        // The bytes are those of a CID by construction; any other would be found in no archive.
+        Cid::try_from(self.block.to_cid_bytes().as_slice()).unwrap_or_default()
+    }
+
+    /// Reads the group's block as it was fetched: its hash must be that of the link, its name and number of entries what
+    /// the root says.
+    ///
+    /// # Errors
+    /// [`ProfileFileError`].
+    pub fn read(&self, block: &[u8]) -> Result<EntryGroup, ProfileFileError> {
+        ProfileFileError::check("bytes of a group", block.len(), GROUP_BYTES_MAX)?;
+        check_content(&self.cid(), block)?;
+        self.decode(block)
+    }
+
+    fn decode(&self, block: &[u8]) -> Result<EntryGroup, ProfileFileError> {
+        let mut reader = BlockReader::new(block, "group");
+        reader.map_of(2, "a group")?;
+        let entries = reader.entries()?;
+        let key = reader.text_at("groupKey", parts::HEADER_TEXT_BYTES_MAX)?;
+        reader.end()?;
+        if key != self.key || entries.len() as u64 != self.entries {
+            return Err(ProfileFileError::GroupMismatch {
+                group: self.key.clone(),
+                found: key,
+                entries: entries.len(),
+            });
+        }
+        Ok(EntryGroup { key, entries })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ADDRESS: &str = "DIRECT_0d5508_b1bbbf";
+
+    fn snapshot() -> LeanSnapshot {
+        let header = FileHeader {
+            chain_pubkey: "02ab".to_owned(),
+            network: "testnet".to_owned(),
+            created_at_ms: 5,
+        };
+        let keys = [
+            "addresses.tracked".to_owned(),
+            format!("{ADDRESS}.sent.1"),
+            format!("{ADDRESS}_transaction_history"),
+            format!("{ADDRESS}x"),
+            "transport.lastWalletEventTs.ab".to_owned(),
+        ];
+        let entries = keys.map(|key| FileEntry {
+            key,
+            value: "AAAA".to_owned(),
+        });
+        let epoch = Epoch::new(Some(3), Some("why".to_owned())).unwrap();
+        LeanSnapshot::build(header, epoch, entries, &[]).unwrap()
+    }
+
+    #[test]
+    fn entries_are_grouped_by_the_address_their_key_begins_with() {
+        let groups = snapshot().groups;
+        let shown: Vec<_> = groups
+            .iter()
+            .map(|group| (group.key.as_str(), group.entries.len()))
+            .collect();
+        assert_eq!(shown, [(ADDRESS, 2), (GLOBAL, 2)]);
+    }
+
+    #[test]
+    fn no_changed_byte_goes_unnoticed_and_no_cut() {
+        let snapshot = snapshot();
+        let car = snapshot.to_car().unwrap();
+        assert_eq!(LeanSnapshot::read_car(&car).unwrap(), snapshot);
+        for at in 0..car.len() {
+            let mut changed = car.clone();
+            changed[at] ^= 1;
+            if let Ok(read) = LeanSnapshot::read_car(&changed) {
+                assert_eq!(read, snapshot, "byte {at}");
+            }
+            assert!(LeanSnapshot::read_car(&car[..at]).is_err(), "cut at {at}");
+        }
+    }
+
+    #[test]
+    fn a_group_is_read_alone_and_only_as_the_root_says() {
+        let snapshot = snapshot();
+        let root = LeanRoot::decode(&snapshot.to_root().encode()).unwrap();
+        let line = &root.groups[0];
+        let block = snapshot.groups[0].encode();
+        assert_eq!(line.read(&block).unwrap(), snapshot.groups[0]);
+        let other = snapshot.groups[1].encode();
+        assert!(matches!(
+            line.read(&other),
+            Err(ProfileFileError::Content(_))
+        ));
+        // The right hash of a block that is of another group, or has another number of entries.
+        let lying = |line: GroupLine| line.read(&block);
+        let renamed = GroupLine {
+            key: GLOBAL.to_owned(),
+            ..line.clone()
+        };
+        assert!(matches!(
+            lying(renamed),
+            Err(ProfileFileError::GroupMismatch { .. })
+        ));
+        let longer = GroupLine {
+            entries: 3,
+            ..line.clone()
+        };
+        assert!(matches!(
+            lying(longer),
+            Err(ProfileFileError::GroupMismatch { .. })
+        ));
+    }
+
+    #[test]
+    fn an_epoch_has_a_bound_and_so_has_its_reason() {
+        assert!(Epoch::new(Some(EPOCH_MAX), None).is_ok());
+        assert!(Epoch::new(Some(EPOCH_MAX + 1), None).is_err());
+        let long = "x".repeat(RESET_REASON_BYTES_MAX + 1);
+        assert!(Epoch::new(None, Some(long)).is_err());
+    }
+
+    #[test]
+    fn a_root_with_a_field_more_or_less_is_refused() {
+        let bytes = snapshot().to_root().encode();
+        assert_eq!(bytes[0], 0xa8);
+        for fields in [0xa6, 0xa7, 0xa9] {
+            let mut changed = bytes.clone();
+            changed[0] = fields;
+            assert!(LeanRoot::decode(&changed).is_err(), "{fields:#x}");
+        }
+        let mut longer = bytes;
+        longer.push(0);
+        assert!(LeanRoot::decode(&longer).is_err());
+    }
+}

@@ -1,0 +1,43 @@
+//! The rules of a wallet: which of its tokens count, what an import does, what is derived from them (profile notes,
+//! sections 7 to 9, 11 and 12).
+//!
+//! Everything here is pure: no store, no clock, no randomness. What a wallet holds is asked of the caller, so that the
+//! rule that is tested is the rule that runs. Where the reference's rule loses tokens or contradicts itself, ours differs;
+//! `docs/decisions/0005-wallet-rules.md` lists each difference.
+
+mod dedup;
+mod disposition;
+pub mod files;
+mod import;
+mod legacy_import;
+mod mode;
+mod outbox_migration;
+mod txf_keys;
+mod txf_token;
+mod verdict;
+pub mod views;
+
+pub use dedup::{DedupKey, HistoryKind};
+pub use disposition::{
+    AuditRecord, ContentHash, ContentHashError, DISPOSITIONS_LISTED_MAX, DispositionCollection,
+    DispositionReason, PromotionStep, cascade, invalid_record,
+};
+pub use import::{
+    Holdings, MemoryHoldings, MemoryToken, Taken, Verdict, VerdictTally, import_token,
+    import_tokens,
+};
+pub use legacy_import::{
+    LegacyImportOptions, LegacyImportReport, REJECTIONS_LISTED_MAX, import_legacy,
+};
+pub use mode::{
+    DiskMarkers, ModeDecision, ModeNotice, ModeRefusal, ModeRequest, StorageMode, resolve_mode,
+};
+pub use outbox_migration::{
+    OutboxMigration, OutboxRowText, outbox_backup_key, outbox_mark_key, plan_outbox_migration,
+};
+pub use txf_keys::{ForkKey, RESERVED_NAMES, TokenFileKey};
+pub use txf_token::TxfToken;
+pub use verdict::{
+    HeldStatus, HeldToken, ImportMode, IncomingToken, Judgement, STATE_HASH_BYTES_MAX,
+    VerdictClass, VerdictCode, judge,
+};
