@@ -1,13 +1,19 @@
-//! Checks of `profile/`: names of values, sealing, the envelope of an entry, and every merge rule.
+//! Checks of `profile/`: names of values, sealing, the envelope of an entry, every merge rule, and the rules of a wallet.
 //!
-//! Cases in which the reference contradicts itself, or accepts what a strict reader must refuse, are checked for our
-//! own answer; `docs/decisions/0003-merge-rules.md` has each of them.
+//! Cases in which the reference contradicts itself, loses tokens, or accepts what a strict reader must refuse, are checked
+//! for our own answer; `docs/decisions/0003-merge-rules.md` and `0005-wallet-rules.md` have each of them.
 
+mod bundles;
+mod consolidation;
+mod disposition;
 mod envelope;
+mod files;
+mod import;
 mod keys;
 mod merge;
 mod outbox;
 mod sealed;
+mod wallet;
 
 use std::path::Path;
 
@@ -38,6 +44,19 @@ const CHECKS: &[(&str, Check)] = &[
     ("outbox-shape", outbox::outbox_shape),
     ("outbox-state-machine", outbox::outbox_state_machine),
     ("outbox-merge", outbox::outbox_merge),
+    ("cid-verify", bundles::cid_verify),
+    ("pin-error-class", bundles::pin_error_class),
+    ("txf-keys", wallet::txf_keys),
+    ("dedup-keys", wallet::dedup_keys),
+    ("derived-caches", wallet::derived_caches),
+    ("storage-mode", wallet::storage_mode),
+    ("manifest-derivation", bundles::manifest_derivation),
+    ("consolidation", consolidation::consolidation),
+    ("disposition", disposition::disposition),
+    ("import-results", import::import_results),
+    ("outbox-legacy-migration", import::outbox_legacy_migration),
+    ("profile-snapshots", files::profile_snapshots),
+    ("local-snapshot-blob", files::local_snapshot_blob),
 ];
 
 /// Whether a directory is laid out like `profile/` itself.
@@ -101,9 +120,26 @@ fn text<'v>(case: &'v Value, field: &str) -> &'v str {
     case.get(field).and_then(Value::as_str).unwrap_or_default()
 }
 
+/// A text field that may be absent or null.
+fn optional_text<'v>(case: &'v Value, field: &str) -> Option<&'v str> {
+    case.get(field).and_then(Value::as_str)
+}
+
+/// A field that is true or false; false if it is neither.
+fn flag(case: &Value, field: &str) -> bool {
+    case.get(field).and_then(Value::as_bool) == Some(true)
+}
+
 /// A hex field as bytes.
 fn bytes(case: &Value, field: &str) -> Vec<u8> {
     const_hex::decode(text(case, field)).unwrap_or_default()
+}
+
+/// Sets a field of an object.
+fn set(object: &mut Value, field: &str, value: impl Into<Value>) {
+    if let Some(fields) = object.as_object_mut() {
+        fields.insert(field.to_owned(), value.into());
+    }
 }
 
 /// Checks that two JSON values are the same, whatever the order of keys.
