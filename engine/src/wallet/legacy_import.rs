@@ -21,6 +21,9 @@ pub struct LegacyImportReport {
     pub found: u64,
     /// Forks, which are left where they are.
     pub forks_skipped: u64,
+    /// What stands under the key of a token and was not offered, because it has no id, no state or no genesis. The
+    /// reference does not count it, and so lets it be deleted with the rest.
+    pub not_offered: u64,
     /// Verdicts by class and code.
     pub tally: VerdictTally,
     /// The first [`REJECTIONS_LISTED_MAX`] rejections.
@@ -40,11 +43,18 @@ impl LegacyImportReport {
         self.tally.of_class(VerdictClass::Rejected) > self.rejections.len() as u64
     }
 
-    /// Whether every token that was found is in the wallet, so that the source is not needed any more.
+    /// Whether everything of the source that could be a token is in the wallet at that very state, or was spent, so that
+    /// the source is not needed any more.
     pub fn is_complete(&self) -> bool {
-        self.is_success()
-            && self.forks_skipped == 0
-            && self.tally.of_class(VerdictClass::Rejected) == 0
+        let settled = [
+            VerdictCode::Added,
+            VerdictCode::StateReplaced,
+            VerdictCode::Duplicate,
+            VerdictCode::Tombstoned,
+        ];
+        let settled: u64 = settled.map(|code| self.tally.of_code(code)).iter().sum();
+        let left_behind = self.forks_skipped + self.not_offered;
+        self.is_success() && left_behind == 0 && settled == self.found
     }
 
     /// The report in the shape of the reference.
@@ -114,8 +124,10 @@ pub fn import_legacy<H: Holdings>(
         }
     };
     report.forks_skipped = file.forks() as u64;
+    report.not_offered = file.unreadable() as u64;
     for (_, token) in file.active().iter().chain(file.archived()) {
         if IncomingToken::new(*token).is_none() {
+            report.not_offered += 1;
             continue;
         }
         report.found += 1;
@@ -194,6 +206,40 @@ mod tests {
         let second = run(LegacyImportOptions::default());
         assert_eq!(second.tally.of_code(VerdictCode::Duplicate), 3);
         assert!(second.is_complete());
+    }
+
+    #[test]
+    fn a_source_with_something_that_was_not_offered_is_still_needed() {
+        for odd in [r#"{"_t":null}"#, r#"{"archived-t":{"genesis":{}}}"#] {
+            let mut tape = Tape::new();
+            let node = tape.parse(odd.as_bytes());
+            let mut wallet = MemoryHoldings::default();
+            let report = import_legacy(node, &mut wallet, LegacyImportOptions::default());
+            assert_eq!((report.found, report.not_offered), (0, 1));
+            assert!(report.is_success() && !report.is_complete());
+        }
+    }
+
+    #[test]
+    fn a_source_with_another_state_of_a_token_that_is_held_is_still_needed() {
+        let text = file(1);
+        let mut tape = Tape::new();
+        let node = tape.parse(text.as_bytes()).unwrap();
+        let mut wallet = MemoryHoldings::default();
+        let mut other = Tape::new();
+        let minted = br#"{"genesis":{"data":{"tokenId":"t0"}},"state":{},"transactions":[{"newStateHash":"s"}]}"#;
+        import_token(
+            other.parse(minted).unwrap(),
+            &mut wallet,
+            ImportMode::Strict,
+        );
+        let report = import_legacy(
+            Ok::<_, &str>(node),
+            &mut wallet,
+            LegacyImportOptions::default(),
+        );
+        assert_eq!(report.tally.of_code(VerdictCode::GenesisExists), 1);
+        assert!(!report.is_complete());
     }
 
     #[test]

@@ -4,12 +4,13 @@ use crate::wallet::{TokenFileKey, TxfToken};
 
 /// The tokens of a token file, read where they lie.
 ///
-/// What stands under the key of a token and is no object is passed over.
+/// What stands under the key of a token and is no object is passed over and counted.
 #[derive(Clone, Debug)]
 pub struct TokenFile<'t> {
     active: Vec<(String, TxfToken<'t>)>,
     archived: Vec<(String, TxfToken<'t>)>,
     forks: usize,
+    unreadable: usize,
 }
 
 impl<'t> TokenFile<'t> {
@@ -29,6 +30,7 @@ impl<'t> TokenFile<'t> {
             active: Vec::new(),
             archived: Vec::new(),
             forks: 0,
+            unreadable: 0,
         };
         for (key, value) in file.entries() {
             let list = match TokenFileKey::of(&key) {
@@ -40,7 +42,10 @@ impl<'t> TokenFile<'t> {
                 }
                 TokenFileKey::Reserved | TokenFileKey::Other => continue,
             };
-            list.extend(TxfToken::new(value).map(|token| (key.into_owned(), token)));
+            match TxfToken::new(value) {
+                Some(token) => list.push((key.into_owned(), token)),
+                None => found.unreadable += 1,
+            }
         }
         found
     }
@@ -53,6 +58,11 @@ impl<'t> TokenFile<'t> {
     /// Keys and tokens that were sent away, in the order of the file.
     pub fn archived(&self) -> &[(String, TxfToken<'t>)] {
         &self.archived
+    }
+
+    /// Number of keys of tokens under which there is none.
+    pub const fn unreadable(&self) -> usize {
+        self.unreadable
     }
 
     /// Number of keys of forks.
