@@ -11,7 +11,7 @@ use super::parts::{
 };
 use super::{BLOCK_BYTES_MAX, ProfileFileError};
 use crate::bundles::{BUNDLE_KEY_PREFIX, BundleRef, consolidation::LOCK_KEY, parse_cid};
-use crate::profile::keys::to_profile_key;
+use crate::profile::keys::{Class, classify, to_profile_key};
 
 const VERSION: u64 = 2;
 const DAG_CBOR: u64 = 0x71;
@@ -58,8 +58,9 @@ pub struct FullExportSummary {
 fn is_left_out(key: &str) -> bool {
     let is_of_bundles = key.starts_with(BUNDLE_KEY_PREFIX) || key == LOCK_KEY;
     let translated = to_profile_key(key, None);
-    let is_of_one_device = translated.cache_only || translated.excluded;
-    is_of_bundles || is_of_one_device || parts::is_event_time(key)
+    let class = classify(&translated.profile_key);
+    let is_of_one_device = matches!(class, Class::CacheOnly | Class::Identity);
+    is_of_bundles || is_of_one_device || translated.excluded || parts::is_event_time(key)
 }
 
 impl FullExport {
@@ -301,7 +302,7 @@ mod tests {
         let refs = [&whole, &raw, &broken].map(|cid| BundleRef::active(cid, UnixSeconds(1)));
         let export = FullExport::build(header(), [entry("x")], &refs).unwrap();
         let (car, summary) = export.to_car(|cid| blocks.get(cid).cloned()).unwrap();
-        assert_eq!(summary.incomplete, [broken.clone()]);
+        assert_eq!(summary.incomplete, core::slice::from_ref(&broken));
         assert_eq!(summary.blocks, 3, "a shared block is there once");
         let (again, _) = export.to_car(|cid| blocks.get(cid).cloned()).unwrap();
         assert_eq!(car, again);

@@ -1,7 +1,6 @@
 use thiserror::Error;
 
-use super::{FileEntry, FullExport};
-use crate::profile::keys::{Class, classify, to_profile_key};
+use super::{FileEntry, FullExport, parts};
 
 /// What to do with the file of another wallet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -90,14 +89,10 @@ impl FullExport {
     /// The entries in the order in which they are written: data first, then those of the wallet's identity. A failure to
     /// write one of the latter ends the import; others are told.
     pub fn replay_order(&self) -> impl Iterator<Item = (&FileEntry, bool)> {
-        let is_identity = |entry: &FileEntry| {
-            let translated = to_profile_key(&entry.key, None);
-            classify(&translated.profile_key) == Class::Identity
-        };
         let of = move |identity: bool| {
             let entries = self.entries.iter();
             entries
-                .filter(move |entry| is_identity(entry) == identity)
+                .filter(move |entry| parts::is_identity(&entry.key) == identity)
                 .map(move |entry| (entry, identity))
         };
         of(false).chain(of(true))

@@ -101,7 +101,7 @@ pub struct LeanRoot {
 }
 
 /// What devices of the reference exchange: all entries of a profile but the times of events, in a block for each address,
-/// so that equal parts have equal ids (profile notes, section 12).
+/// so that equal parts have equal ids (profile notes, section 12). Seed material does not get in, should it ever be asked.
 ///
 /// ```
 /// use uxf_engine::wallet::files::{Epoch, FileEntry, FileHeader, LeanSnapshot};
@@ -149,7 +149,7 @@ impl LeanSnapshot {
     ) -> Result<Self, ProfileFileError> {
         let kept = entries
             .into_iter()
-            .filter(|entry| !parts::is_event_time(&entry.key));
+            .filter(|entry| !parts::is_event_time(&entry.key) && !parts::is_identity(&entry.key));
         let mut groups: BTreeMap<JsText, Vec<FileEntry>> = BTreeMap::new();
         for entry in parts::sorted(kept)? {
             let group = groups.entry(group_of(&entry.key).into()).or_default();
@@ -384,6 +384,7 @@ mod tests {
             format!("{ADDRESS}_transaction_history"),
             format!("{ADDRESS}x"),
             "transport.lastWalletEventTs.ab".to_owned(),
+            "sphere_mnemonic".to_owned(),
         ];
         let entries = keys.map(|key| FileEntry {
             key,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use super::ProfileFileError;
 use crate::bundles::{BundleRef, BundleStatus, UnixSeconds};
 use crate::cbor::{self, Cursor, Malformed};
-use crate::profile::keys::to_profile_key;
+use crate::profile::keys::{Class, classify, to_profile_key};
 use crate::profile::merge::{JsText, text_order};
 
 /// Most entries of a file: 100,000.
@@ -76,6 +76,11 @@ impl FileBundle {
         lines.sort_by(|a, b| text_order(&a.cid, &b.cid));
         lines
     }
+}
+
+/// Seed material and what is derived from it, which never leaves the device but in its owner's hands.
+pub(super) fn is_identity(key: &str) -> bool {
+    classify(&to_profile_key(key, None).profile_key) == Class::Identity
 }
 
 /// When events of the wallet were last seen: a matter of one device, in no file.
