@@ -29,7 +29,9 @@ pub(super) fn run(cli: &Cli, args: &Watch, out: &Output) -> Result<Outcome, Fail
     let looked = inbox.look();
     looked.map_err(|error| Failure::new(error).about(args.from.display()))?;
     if args.once {
-        return take_waiting(&mut inbox, &profile, &args.prefix, out);
+        let outcome = take_waiting(&mut inbox, &profile, &args.prefix, out)?;
+        close(profile)?;
+        return Ok(outcome);
     }
     close(profile)?;
     loop {
