@@ -50,6 +50,12 @@ fn main() -> io::Result<()> {
     }
     put(&corpus, "commit_decode", &commit()?)?;
     put(&corpus, "delta_decode", &delta()?)?;
+    for seed in 0..32_u8 {
+        let bytes = decisions(seed);
+        for target in ["delta_ingest", "fold_operations", "sealed_open"] {
+            put(&corpus, target, &bytes)?;
+        }
+    }
     let (segment, checkpoint) = checkpoint()?;
     let whole = [&checkpoint, &segment].map(|record| lengthened(record));
     put(&corpus, "checkpoint_decode", &whole.concat())?;
@@ -72,6 +78,16 @@ fn main() -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Bytes that are read as decisions, different for each seed.
+fn decisions(seed: u8) -> Vec<u8> {
+    let mut state = u32::from(seed) + 1;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state.to_be_bytes().first().copied().unwrap_or_default()
+    };
+    (0..40 + usize::from(seed) * 16).map(|_| next()).collect()
 }
 
 /// The canonical bytes that an expectation tells, children before parents.

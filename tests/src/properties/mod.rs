@@ -6,12 +6,16 @@
 mod checkpoint_decode;
 mod commit_decode;
 mod delta_decode;
+mod delta_ingest;
 mod element_decode;
+mod fold_operations;
 mod json_tape;
 mod packages;
+mod profile_recipe;
 mod reassemble_hostile;
 mod recipe;
 mod replay;
+mod sealed_open;
 mod store_ops;
 mod token_deconstruct;
 mod transfer_payload;
@@ -41,6 +45,9 @@ pub const ALL: &[(&str, Property)] = &[
     ("checkpoint_decode", checkpoint_decode::check),
     ("commit_decode", commit_decode::check),
     ("delta_decode", delta_decode::check),
+    ("delta_ingest", delta_ingest::check),
+    ("fold_operations", fold_operations::check),
+    ("sealed_open", sealed_open::check),
     ("element_decode", element_decode::check),
     ("token_deconstruct", token_deconstruct::check),
     ("reassemble_hostile", reassemble_hostile::check),
