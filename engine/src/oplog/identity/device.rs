@@ -6,7 +6,7 @@ use sha2::Sha512;
 use thiserror::Error;
 use zeroize::Zeroize as _;
 
-use crate::profile::sealed::SecretBytes;
+use crate::profile::sealed::{DEEP, SHALLOW, SecretBytes, then_wipe};
 
 /// Thirty-two bytes that are no device's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -137,7 +137,8 @@ impl DeviceKey {
         let mut seed = SecretBytes::zeroed();
         seed.as_bytes_mut().copy_from_slice(bytes);
         bytes.zeroize();
-        let public = VerifyingKey::from(&ExpandedSecretKey::from(seed.as_bytes()));
+        let public =
+            then_wipe::<DEEP, _>(|| VerifyingKey::from(&ExpandedSecretKey::from(seed.as_bytes())));
         Self { seed, public }
     }
 
@@ -147,8 +148,10 @@ impl DeviceKey {
     }
 
     pub(in crate::oplog) fn sign(&self, message: &[u8]) -> [u8; 64] {
-        let expanded = ExpandedSecretKey::from(self.seed.as_bytes());
-        raw_sign::<Sha512>(&expanded, message, &self.public).to_bytes()
+        then_wipe::<SHALLOW, _>(|| {
+            let expanded = ExpandedSecretKey::from(self.seed.as_bytes());
+            raw_sign::<Sha512>(&expanded, message, &self.public).to_bytes()
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use k256::ecdsa::{Signature, SigningKey, VerifyingKey};
 use thiserror::Error;
 
 use crate::cbor::Malformed;
-use crate::profile::sealed::{ProfileId, ProfileKeyError, WalletSecret};
+use crate::profile::sealed::{DEEP, ProfileId, ProfileKeyError, WalletSecret, then_wipe};
 
 /// Why a certificate or a revocation is not to be believed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -53,9 +53,10 @@ impl From<Malformed> for IdentityError {
 /// The profile's secp256k1 key, for statements about devices.
 ///
 /// Signatures are deterministic (RFC 6979) with the lower of the two values of s, so that a statement has one
-/// signature. Wiped on drop; shows nothing in `Debug`.
+/// signature. Wiped on drop; shows nothing in `Debug`. The key has one place in memory: whoever moves a signer, out of a
+/// request for example, leaves no copy behind.
 pub struct ProfileSigner {
-    key: SigningKey,
+    key: Box<SigningKey>,
     profile: ProfileId,
 }
 
@@ -65,9 +66,12 @@ impl ProfileSigner {
     /// # Errors
     /// [`ProfileKeyError`] if the secret is no private key.
     pub fn new(secret: &WalletSecret) -> Result<Self, ProfileKeyError> {
-        let key = SecretKey::from_slice(secret.as_bytes()).map_err(|_| ProfileKeyError)?;
+        let key = then_wipe::<DEEP, _>(|| {
+            let key = SecretKey::from_slice(secret.as_bytes()).map_err(|_| ProfileKeyError)?;
+            Ok(Box::new(SigningKey::from(key)))
+        })?;
         Ok(Self {
-            key: SigningKey::from(key),
+            key,
             profile: ProfileId::of(secret)?,
         })
     }
@@ -78,7 +82,8 @@ impl ProfileSigner {
     }
 
     pub(super) fn sign(&self, label: &[u8], body: &[u8]) -> [u8; 64] {
-        let signature: Signature = self.key.sign(&message(label, &self.profile, body));
+        let message = message(label, &self.profile, body);
+        let signature: Signature = then_wipe::<DEEP, _>(|| self.key.sign(&message));
         signature.to_bytes().into()
     }
 }

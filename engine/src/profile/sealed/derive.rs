@@ -7,6 +7,7 @@ use sha2::Sha256;
 use thiserror::Error;
 
 use super::secret::{SecretBytes, WalletSecret};
+use super::stack::{DEEP, SHALLOW, then_wipe};
 
 /// Salt of the derivation, as the reference has it.
 const SALT: &[u8] = b"sphere-profile-v1";
@@ -39,7 +40,9 @@ impl SealingKey {
     /// the key; wiping the input is the caller's part.
     pub fn derive_of_any_length(input: &[u8]) -> Self {
         let mut key = SecretBytes::zeroed();
-        let expanded = Hkdf::<Sha256>::new(Some(SALT), input).expand(INFO, key.as_bytes_mut());
+        let expanded = then_wipe::<SHALLOW, _>(|| {
+            Hkdf::<Sha256>::new(Some(SALT), input).expand(INFO, key.as_bytes_mut())
+        });
         // Only lengths beyond 255 times 32 bytes are refused.
         debug_assert!(expanded.is_ok());
         Self(key)
@@ -84,8 +87,10 @@ impl ProfileId {
     /// # Errors
     /// [`ProfileKeyError`] if the secret is zero or not below the order of the curve.
     pub fn of(secret: &WalletSecret) -> Result<Self, ProfileKeyError> {
-        let key = SecretKey::from_slice(secret.as_bytes()).map_err(|_| ProfileKeyError)?;
-        let point = key.public_key().to_sec1_point(true);
+        let point = then_wipe::<DEEP, _>(|| {
+            let key = SecretKey::from_slice(secret.as_bytes()).map_err(|_| ProfileKeyError)?;
+            Ok(key.public_key().to_sec1_point(true))
+        })?;
         let bytes = <[u8; 33]>::try_from(point.as_bytes()).map_err(|_| ProfileKeyError)?;
         Ok(Self(bytes))
     }

@@ -15,6 +15,7 @@ mod derive;
 mod open;
 mod seal;
 mod secret;
+mod stack;
 mod value_ref;
 
 pub use aad::{Aad, KEY_BYTES_MAX, Place};
@@ -24,6 +25,7 @@ pub(crate) use seal::Nonces;
 pub use seal::{SEALS_MAX, SEALS_WARNING, SealError, SealedValue, Sealer};
 pub(crate) use secret::SecretBytes;
 pub use secret::WalletSecret;
+pub(crate) use stack::{DEEP, SHALLOW, then_wipe};
 pub use value_ref::{
     FETCH_BYTES_MAX, FETCH_SLACK_BYTES, INLINE_BYTES_MAX, ValueRef, ValueRefError,
 };

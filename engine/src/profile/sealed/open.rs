@@ -5,6 +5,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use super::aad::Aad;
 use super::derive::SealingKey;
+use super::stack::{SHALLOW, SLIGHT, then_wipe};
 use super::{NONCE_LEN, OVERHEAD_BYTES, TAG_LEN};
 
 /// Why a sealed value did not open. Nothing of it is handed out.
@@ -76,7 +77,8 @@ fn open_bytes(
     sealed: &[u8],
 ) -> Result<Zeroizing<Vec<u8>>, OpenError> {
     let key: &Key<Aes256Gcm> = key.as_bytes().into();
-    open_with(&Box::new(Aes256Gcm::new(key)), aad, sealed)
+    let cipher = then_wipe::<SHALLOW, _>(|| Box::new(Aes256Gcm::new(key)));
+    open_with(&cipher, aad, sealed)
 }
 
 pub(super) fn open_with(
@@ -92,7 +94,8 @@ pub(super) fn open_with(
     let (body, tag) = rest.split_last_chunk::<TAG_LEN>().ok_or(too_short)?;
     let mut value = Zeroizing::new(body.to_vec());
     let (nonce, tag): (&Nonce<_>, &Tag) = (nonce.into(), tag.into());
-    let opened = cipher.decrypt_inout_detached(nonce, aad, value.as_mut_slice().into(), tag);
+    let body = value.as_mut_slice().into();
+    let opened = then_wipe::<SLIGHT, _>(|| cipher.decrypt_inout_detached(nonce, aad, body, tag));
     if opened.is_err() {
         value.zeroize();
         return Err(OpenError::NotAuthentic);

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use super::aad::{Aad, KEY_BYTES_MAX};
 use super::derive::SealingKey;
 use super::open::{OpenError, open_with};
+use super::stack::{SHALLOW, SLIGHT, then_wipe};
 use super::{NONCE_LEN, OVERHEAD_BYTES};
 use crate::Entropy;
 
@@ -143,7 +144,7 @@ impl Sealer {
     pub fn new(key: &SealingKey, sealed: u64) -> Self {
         let key: &Key<Aes256Gcm> = key.as_bytes().into();
         Self {
-            cipher: Box::new(Aes256Gcm::new(key)),
+            cipher: then_wipe::<SHALLOW, _>(|| Box::new(Aes256Gcm::new(key))),
             sealed: AtomicU64::new(sealed),
         }
     }
@@ -208,9 +209,11 @@ impl Sealer {
             return Err(too_long);
         };
         let nonce: &Nonce<_> = (&nonce.0).into();
-        let tag = self
-            .cipher
-            .encrypt_inout_detached(nonce, &aad.to_bytes(), body.into());
+        let aad = aad.to_bytes();
+        let tag = then_wipe::<SLIGHT, _>(|| {
+            let cipher = &self.cipher;
+            cipher.encrypt_inout_detached(nonce, &aad, body.into())
+        });
         let Ok(tag) = tag else {
             zeroize::Zeroize::zeroize(&mut bytes);
             return Err(too_long);
