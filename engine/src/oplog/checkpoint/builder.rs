@@ -1,7 +1,7 @@
 use super::entry::{Entry, Place};
 use super::error::CheckpointError;
 use super::header::{CheckpointHeader, Sum};
-use super::segment::{ENTRIES_BYTES_MAX, SEGMENT_ENTRIES_MAX};
+use super::segment::{ENTRIES_BYTES_AIM, SEGMENT_ENTRIES_MAX};
 use super::signed::SignedCheckpoint;
 use crate::cbor::{self, ARRAY};
 use crate::oplog::commit::{CommitId, Head};
@@ -168,7 +168,7 @@ impl CheckpointBuilder {
         self.bytes = self.bytes.saturating_add(encoded.len() as u64);
         self.last = entry.place();
         let is_full =
-            self.open.entries.len() > ENTRIES_BYTES_MAX || self.open.count == SEGMENT_ENTRIES_MAX;
+            self.open.entries.len() > ENTRIES_BYTES_AIM || self.open.count == SEGMENT_ENTRIES_MAX;
         let mut full = None;
         if is_full && self.open.count > 0 {
             let entries = self.open.entries.split_off(before);

@@ -13,6 +13,9 @@ pub const SEGMENT_BYTES_MAX: usize = 1 + ENTRY_BYTES_MAX;
 pub const SEGMENT_ENTRIES_MAX: u32 = 4096;
 /// Most bytes of the entries of a segment of more than one: the head of the array may take three.
 pub(super) const ENTRIES_BYTES_MAX: usize = SEGMENT_BYTES_TARGET - 3;
+/// Where a writer closes a segment. With its row and page it then fits into 64 KiB of the file; a longer one would take
+/// the next power of two, 128 KiB.
+pub(super) const ENTRIES_BYTES_AIM: usize = ENTRIES_BYTES_MAX - 512;
 
 /// A run of entries of a checkpoint, as they are sent and stored, borrowed from its bytes.
 ///

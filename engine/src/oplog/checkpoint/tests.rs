@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::entry::ENTRY_BYTES_MIN;
 use super::header::HEADER_BYTES_MAX;
+use super::segment::ENTRIES_BYTES_AIM;
 use super::*;
 use crate::cbor;
 use crate::oplog::commit::tests::{key, put};
@@ -601,16 +602,19 @@ fn the_longest_checkpoint_and_the_longest_segment_have_the_longest_length() {
 #[test]
 fn a_segment_is_closed_before_it_passes_64_kib_or_4096_entries() {
     let entry_bytes = |entries: &[Numbered]| forced(entries).len() - 1;
-    let mut exact = puts(4, 16_350);
-    let left = SEGMENT_BYTES_TARGET - 3 - entry_bytes(&exact);
-    exact[3].2.3.resize(16_350 + left, 1);
+    let mut exact = puts(4, 16_200);
+    let left = ENTRIES_BYTES_AIM - entry_bytes(&exact);
+    exact[3].2.3.resize(16_200 + left, 1);
     assert_eq!(seal(start(&key(7)), &exact).0.len(), 1);
     assert!(Segment::decode(&forced(&exact)).is_ok());
     let mut over = exact;
     over[3].2.3.push(1);
+    assert!(Segment::decode(&forced(&over)).is_ok());
     let (segments, signed) = seal(start(&key(7)), &over);
     assert_eq!(segments.len(), 2);
     assert_eq!(read(&signed, &segments), Ok(()));
+    let len = over[3].2.3.len() + SEGMENT_BYTES_TARGET - 3 - ENTRIES_BYTES_AIM;
+    over[3].2.3.resize(len, 1);
     assert!(matches!(
         Segment::decode(&forced(&over)),
         Err(SegmentError::Overfull { found: 65_535, .. })
