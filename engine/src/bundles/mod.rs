@@ -7,12 +7,11 @@ pub mod consolidation;
 mod content;
 mod manifest;
 mod reference;
+mod references;
 mod retry;
 
 pub use content::{CID_TEXT_BYTES_MAX, ContentError, ShownDigest, check_content, parse_cid};
 pub use manifest::{Branches, StructuralEntry, structural_manifest};
-pub use reference::{
-    BUNDLE_KEY_PREFIX, BundleRef, BundleRefError, BundleRefs, BundleStatus, UNREADABLE_LISTED_MAX,
-    UnixSeconds,
-};
+pub use reference::{BUNDLE_KEY_PREFIX, BundleRef, BundleRefError, BundleStatus, UnixSeconds};
+pub use references::{BundleRefs, UNREADABLE_LISTED_MAX};
 pub use retry::{PIN_RETRY_DELAYS, RetryClass};

@@ -5,6 +5,7 @@
 //! rule that is tested is the rule that runs. Where the reference's rule loses tokens or contradicts itself, ours differs;
 //! `docs/decisions/0005-wallet-rules.md` lists each difference.
 
+mod audit;
 mod dedup;
 mod disposition;
 pub mod files;
@@ -17,10 +18,11 @@ mod txf_token;
 mod verdict;
 pub mod views;
 
+pub use audit::{AuditRecord, PromotionStep};
 pub use dedup::{DedupKey, HistoryKind};
 pub use disposition::{
-    AuditRecord, ContentHash, ContentHashError, DISPOSITIONS_LISTED_MAX, DispositionCollection,
-    DispositionReason, PromotionStep, cascade, invalid_record,
+    ContentHash, ContentHashError, DISPOSITIONS_LISTED_MAX, DispositionCollection,
+    DispositionReason, cascade, invalid_record,
 };
 pub use import::{
     Holdings, MemoryHoldings, MemoryToken, Taken, Verdict, VerdictTally, import_token,

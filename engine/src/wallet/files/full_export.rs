@@ -1,23 +1,19 @@
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeMap;
 
 use cid::Cid;
 use uxf_codec::ElementHash;
-use uxf_codec::canonical::{Value, decode_value};
 use uxf_codec::carriage::car::CarWriter;
 
 use super::archive::Archive;
+use super::bundle_blocks::{gather, is_complete};
 use super::parts::{
     self, BLOCKS_MAX, BlockReader, FILE_BYTES_MAX, FileBundle, FileEntry, FileHeader,
 };
 use super::{BLOCK_BYTES_MAX, ProfileFileError};
-use crate::bundles::{BUNDLE_KEY_PREFIX, BundleRef, consolidation::LOCK_KEY, parse_cid};
+use crate::bundles::{BUNDLE_KEY_PREFIX, BundleRef, consolidation::LOCK_KEY};
 use crate::profile::keys::{Class, classify, to_profile_key};
 
 const VERSION: u64 = 2;
-const DAG_CBOR: u64 = 0x71;
-
-/// Blocks and their ids, in the order in which a walk found them.
-type Blocks = Vec<(Cid, Vec<u8>)>;
 
 /// A profile in one file, with the bundles it names (profile notes, section 12).
 ///
@@ -185,76 +181,14 @@ impl FullExport {
     }
 }
 
-/// All blocks of a bundle, breadth first; `None` if one is absent or the id is none.
-fn gather(
-    cid: &str,
-    fetch: &mut impl FnMut(&Cid) -> Option<Vec<u8>>,
-) -> Result<Option<Blocks>, ProfileFileError> {
-    let Ok(root) = parse_cid(cid) else {
-        return Ok(None);
-    };
-    let (mut queue, mut seen) = (VecDeque::from([root]), BTreeSet::from([root]));
-    let mut found = Vec::new();
-    while let Some(cid) = queue.pop_front() {
-        let Some(block) = fetch(&cid) else {
-            return Ok(None);
-        };
-        ProfileFileError::check("bytes of a block", block.len(), BLOCK_BYTES_MAX)?;
-        queue.extend(
-            links(&cid, &block)
-                .into_iter()
-                .filter(|link| seen.insert(*link)),
-        );
-        ProfileFileError::check("blocks", seen.len() + 1, BLOCKS_MAX)?;
-        found.push((cid, block));
-    }
-    Ok(Some(found))
-}
-
-fn is_complete(cid: &str, blocks: &BTreeMap<Cid, Vec<u8>>) -> bool {
-    let Ok(root) = parse_cid(cid) else {
-        return false;
-    };
-    let (mut open, mut seen) = (vec![root], BTreeSet::from([root]));
-    while let Some(cid) = open.pop() {
-        let Some(block) = blocks.get(&cid) else {
-            return false;
-        };
-        open.extend(
-            links(&cid, block)
-                .into_iter()
-                .filter(|link| seen.insert(*link)),
-        );
-    }
-    true
-}
-
-/// What a block links to: nothing unless it is DAG-CBOR.
-fn links(cid: &Cid, block: &[u8]) -> Vec<Cid> {
-    let mut links = Vec::new();
-    if cid.codec() == DAG_CBOR
-        && let Ok(value) = decode_value(block)
-    {
-        collect(&value, &mut links);
-    }
-    links
-}
-
-fn collect(value: &Value, links: &mut Vec<Cid>) {
-    match value {
-        Value::Link(cid) => links.extend(Cid::try_from(cid.as_slice())),
-        Value::List(items) => items.iter().for_each(|item| collect(item, links)),
-        Value::Map(entries) => entries.iter().for_each(|(_, value)| collect(value, links)),
-        _ => {}
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::bundle_blocks::DAG_CBOR;
     use super::*;
     use crate::bundles::UnixSeconds;
     use cid::multihash::Multihash;
-    use uxf_codec::canonical::encode_value;
+    use std::collections::BTreeSet;
+    use uxf_codec::canonical::{Value, encode_value};
 
     fn header() -> FileHeader {
         FileHeader {

@@ -4,9 +4,11 @@
 //! Values in them are sealed; what is read is bounded, and every block is checked against its id.
 
 mod archive;
+mod bundle_blocks;
 mod error;
 mod full_export;
 mod import_check;
+mod lean_root;
 mod lean_snapshot;
 mod local_snapshot;
 mod parts;
@@ -14,9 +16,8 @@ mod parts;
 pub use error::ProfileFileError;
 pub use full_export::{FullExport, FullExportFile, FullExportSummary};
 pub use import_check::{FullImportRefusal, FullImportRequest, OtherIdentity};
-pub use lean_snapshot::{
-    EPOCH_MAX, EntryGroup, Epoch, GroupLine, LeanRoot, LeanSnapshot, RESET_REASON_BYTES_MAX,
-};
+pub use lean_root::{EPOCH_MAX, Epoch, GroupLine, LeanRoot, RESET_REASON_BYTES_MAX};
+pub use lean_snapshot::{EntryGroup, LeanSnapshot};
 pub use local_snapshot::{
     LOCAL_SNAPSHOT_BYTES_MAX, LocalSnapshot, ReadSnapshot, SnapshotFault, local_snapshot_key,
     local_snapshot_pending_key, read_local_snapshot,
