@@ -40,23 +40,51 @@ pub(super) fn gather(
     Ok(Some(found))
 }
 
-/// Whether all blocks of a bundle are there.
-pub(super) fn is_complete(cid: &str, blocks: &BTreeMap<Cid, Vec<u8>>) -> bool {
-    let Ok(root) = parse_cid(cid) else {
-        return false;
-    };
-    let (mut open, mut seen) = (vec![root], BTreeSet::from([root]));
-    while let Some(cid) = open.pop() {
-        let Some(block) = blocks.get(&cid) else {
+/// Which bundles of an archive have all of their blocks in it.
+///
+/// Each block is looked at once, however many bundles share it: who made the file says how many do.
+#[derive(Debug)]
+pub(super) struct Completeness<'b> {
+    blocks: &'b BTreeMap<Cid, Vec<u8>>,
+    /// Blocks that were looked at, and whether all below them is there.
+    known: BTreeMap<Cid, bool>,
+}
+
+impl<'b> Completeness<'b> {
+    pub(super) const fn of(blocks: &'b BTreeMap<Cid, Vec<u8>>) -> Self {
+        let known = BTreeMap::new();
+        Self { blocks, known }
+    }
+
+    /// Whether all blocks of a bundle are there.
+    pub(super) fn has_all_of(&mut self, cid: &str) -> bool {
+        let Ok(root) = parse_cid(cid) else {
             return false;
         };
-        open.extend(
-            links(&cid, block)
+        // A block is below itself for no hash that anybody can make, so what is open is never met again.
+        let mut open = vec![(root, false)];
+        while let Some((cid, is_below_known)) = open.pop() {
+            if self.known.contains_key(&cid) {
+                continue;
+            }
+            let Some(block) = self.blocks.get(&cid) else {
+                self.known.insert(cid, false);
+                continue;
+            };
+            let links = links(&cid, block);
+            if is_below_known {
+                let is_whole = links.iter().all(|link| self.known.get(link) == Some(&true));
+                self.known.insert(cid, is_whole);
+                continue;
+            }
+            open.push((cid, true));
+            let unknown = links
                 .into_iter()
-                .filter(|link| seen.insert(*link)),
-        );
+                .filter(|link| !self.known.contains_key(link));
+            open.extend(unknown.map(|link| (link, false)));
+        }
+        self.known.get(&root) == Some(&true)
     }
-    true
 }
 
 /// What a block links to: nothing unless it is DAG-CBOR.
