@@ -52,7 +52,12 @@ fn main() -> io::Result<()> {
     put(&corpus, "delta_decode", &delta()?)?;
     for seed in 0..32_u8 {
         let bytes = decisions(seed);
-        for target in ["delta_ingest", "fold_operations", "sealed_open"] {
+        for target in [
+            "delta_ingest",
+            "fold_operations",
+            "sealed_open",
+            "full_export_read",
+        ] {
             put(&corpus, target, &bytes)?;
         }
     }
@@ -61,6 +66,7 @@ fn main() -> io::Result<()> {
     put(&corpus, "checkpoint_decode", &whole.concat())?;
     put(&corpus, "checkpoint_decode", &segment)?;
     put(&corpus, "checkpoint_decode", &checkpoint)?;
+    put_profile_files(&root.join("../tests/vectors/profile"), &corpus)?;
     let payloads = parse(&fs::read(vectors.join("transfer/payloads.json"))?)?;
     for (list, field) in [
         ("encode", "encoded"),
@@ -78,6 +84,31 @@ fn main() -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// The files of profiles, in bytes and in text.
+fn put_profile_files(vectors: &Path, corpus: &Path) -> io::Result<()> {
+    let snapshots = parse(&fs::read(vectors.join("profile-snapshots.json"))?)?;
+    let lists = ["cases", "must_fail"].map(|list| snapshots.get(list).and_then(Value::as_array));
+    for case in lists.into_iter().flatten().flatten() {
+        let car = case.get("car_hex").and_then(Value::as_str);
+        let car = const_hex::decode(car.unwrap_or_default()).map_err(io::Error::other)?;
+        put(corpus, "lean_snapshot_read", &car)?;
+        put(corpus, "full_export_read", &car)?;
+    }
+    let blobs = parse(&fs::read(vectors.join("local-snapshot-blob.json"))?)?;
+    let cases = blobs.get("cases").and_then(Value::as_array);
+    for case in cases.into_iter().flatten() {
+        let text = case.get("text").and_then(Value::as_str).unwrap_or_default();
+        put(corpus, "local_snapshot_read", text.as_bytes())?;
+    }
+    copy(
+        &vectors.join("../uxf"),
+        &["tokens"],
+        "json",
+        corpus,
+        &["local_snapshot_read"],
+    )
 }
 
 /// Bytes that are read as decisions, different for each seed.

@@ -11,6 +11,7 @@ mod element_decode;
 mod fold_operations;
 mod json_tape;
 mod packages;
+mod profile_files;
 mod profile_recipe;
 mod reassemble_hostile;
 mod recipe;
@@ -53,6 +54,9 @@ pub const ALL: &[(&str, Property)] = &[
     ("reassemble_hostile", reassemble_hostile::check),
     ("car_read", packages::check_car),
     ("uxf_json_read", packages::check_json),
+    ("lean_snapshot_read", profile_files::check_lean),
+    ("full_export_read", profile_files::check_full),
+    ("local_snapshot_read", profile_files::check_local),
     ("json_tape", json_tape::check),
     ("transfer_payload", transfer_payload::check),
     ("store_ops", store_ops::check),
