@@ -176,4 +176,30 @@ mod tests {
             assert_eq!(AuditRecord::parse(&record.format()).unwrap(), record);
         }
     }
+
+    #[test]
+    fn two_devices_that_promote_at_once_end_with_one_promotion() {
+        let (one, other) = (record().promoted("r1"), record().promoted("r2"));
+        let both = one.clone().merge(other.clone());
+        assert_eq!(both, other.merge(one.clone()));
+        assert!(both.is_promoted());
+        assert_eq!(both.clone().merge(one), both);
+        assert_eq!(both.next_promotion_step(true), PromotionStep::Done);
+        let late = record().with_promotion_pending();
+        assert!(late.merge(both).is_promoted(), "one that was cut off");
+    }
+
+    #[test]
+    fn a_token_that_is_observed_again_adds_its_bundle_and_changes_no_reason() {
+        let hash = ContentHash::parse(&"ab".repeat(32)).unwrap();
+        let again = AuditRecord::observed("t", &hash, DispositionReason::RaceLost, 9, "b0");
+        let both = record().merge(again.clone());
+        assert_eq!(both, again.merge(record()));
+        let row = both.to_json();
+        assert_eq!(row["bundleCidsObserved"], json!(["b0", "b1"]));
+        assert_eq!(
+            (&row["reason"], &row["recordedAt"]),
+            (&json!("not-our-state"), &json!(5))
+        );
+    }
 }

@@ -227,6 +227,24 @@ mod tests {
     }
 
     #[test]
+    fn every_observation_has_a_key_of_its_own_with_and_without_a_token_id() {
+        let address = AddressId::parse("DIRECT_637ba5_b93adc").unwrap();
+        let hashes = ["ab", "cd"].map(|half| ContentHash::parse(&half.repeat(32)).unwrap());
+        let mut keys = BTreeSet::new();
+        for collection in [DispositionCollection::Invalid, DispositionCollection::Audit] {
+            for hash in &hashes {
+                for token_id in ["aa", "", "orphan"] {
+                    keys.insert(collection.key(&address, token_id, hash));
+                }
+            }
+            // Whoever lists a token's records is shown no orphan.
+            let orphan = collection.key(&address, "", &hashes[0]);
+            assert!(!orphan.starts_with(&collection.prefix(&address, "orphan")));
+        }
+        assert_eq!(keys.len(), 12);
+    }
+
+    #[test]
     fn a_loss_falls_on_what_was_split_from_it_once_even_in_a_ring() {
         let children = |parent: &str| -> Vec<String> {
             let children: &[&str] = match parent {

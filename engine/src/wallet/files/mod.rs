@@ -12,6 +12,8 @@ mod lean_root;
 mod lean_snapshot;
 mod local_snapshot;
 mod parts;
+#[cfg(test)]
+mod refusals;
 
 pub use error::ProfileFileError;
 pub use full_export::{FullExport, FullExportFile, FullExportSummary};
