@@ -1,1 +1,9 @@
 #![doc = include_str!("../README.md")]
+
+mod peer;
+pub mod session;
+mod timestamp;
+pub mod wire;
+
+pub use peer::{Misbehaviour, Peer};
+pub use timestamp::Timestamp;

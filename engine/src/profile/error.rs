@@ -112,6 +112,12 @@ pub enum ProfileError {
         /// The first refused sequence number of the commit.
         seq: u64,
     },
+    /// A device is no member any more.
+    #[error("the device {device:?} was revoked")]
+    RevokedDevice {
+        /// The device.
+        device: DeviceId,
+    },
     /// More devices, logs or statements than a profile may have, or more parked commits than are kept.
     #[error("{what}: {found} is over the limit of {limit}")]
     LimitExceeded {
@@ -169,7 +175,7 @@ impl ProfileError {
             Self::DeltaFile(_) => "DELTA_FILE",
             Self::Identity(_) => "IDENTITY",
             Self::Uncertified { .. } => "UNCERTIFIED",
-            Self::Revoked { .. } => "REVOKED",
+            Self::Revoked { .. } | Self::RevokedDevice { .. } => "REVOKED",
             Self::LimitExceeded { .. } => "LIMIT_EXCEEDED",
             Self::Compacted { .. } => "COMPACTED",
             Self::Unproven { .. } => "UNPROVEN",

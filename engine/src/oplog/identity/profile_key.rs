@@ -42,6 +42,9 @@ pub enum IdentityError {
     /// The profile's key did not sign it.
     #[error("the signature is not that of the profile")]
     Signature,
+    /// The device did not sign this connection.
+    #[error("the device has not signed this end of this connection")]
+    Binding,
 }
 
 impl From<Malformed> for IdentityError {

@@ -3,6 +3,7 @@
 mod delta_file;
 mod devices;
 pub(in crate::profile) mod history;
+mod membership;
 mod proof;
 mod read;
 mod value;
