@@ -51,6 +51,40 @@ impl BundleBlocks {
     }
 }
 
+/// Reads an envelope block: what it says of the package, and the hash of the manifest block.
+///
+/// For bundles whose blocks are fetched or kept one by one; archives are read by
+/// [`Package::from_car`](crate::package::Package::from_car).
+///
+/// # Errors
+/// [`Error::LimitExceeded`] over the caps of the format; [`Error::Serialization`] and [`Error::MalformedCbor`] for
+/// what is no envelope.
+pub fn read_envelope(bytes: &[u8]) -> Result<(Envelope, ElementHash), Error> {
+    if bytes.len() > BLOCK_BYTES_MAX {
+        return Err(oversized(bytes));
+    }
+    let (envelope, manifest) = decode_envelope(bytes)?;
+    Ok((envelope, ElementHash::from_cid(&manifest)?))
+}
+
+/// Reads a manifest block: token ids and their roots.
+///
+/// ```
+/// use uxf_codec::carriage::car::read_manifest;
+///
+/// assert!(read_manifest(b"\xa1\x66tokens\xa0").unwrap().is_empty());
+/// assert!(read_manifest(b"\xa0").is_err());
+/// ```
+///
+/// # Errors
+/// Those of [`read_envelope`].
+pub fn read_manifest(bytes: &[u8]) -> Result<Manifest, Error> {
+    if bytes.len() > BLOCK_BYTES_MAX {
+        return Err(oversized(bytes));
+    }
+    decode_manifest(bytes)
+}
+
 const CREATOR_CAP: (&str, usize) = ("creator, UTF-16 units", CREATOR_UNITS_MAX);
 const DESCRIPTION_CAP: (&str, usize) = ("description, UTF-16 units", DESCRIPTION_UNITS_MAX);
 

@@ -23,7 +23,7 @@ mod varint;
 mod walk;
 mod writer;
 
-pub use bundle::{BundleBlocks, check_roots};
+pub use bundle::{BundleBlocks, check_roots, read_envelope, read_manifest};
 pub(crate) use bundle::{check_exportable, check_token_count, check_units, parse_token_id};
 pub use cid::BlockCid;
 pub use export::{CarContents, CarProfile, CarSummary, write_blocks, write_car};
