@@ -12,7 +12,7 @@ use crate::new_file::NewFile;
 use crate::snapshot::Snapshot;
 use crate::tables::schema::{
     BLOCKS, CHECKPOINTS, COMMITS, COUNTS, INDEX, INVENTORIES, JOURNAL, KEYS, LOCAL, LOGS, META,
-    PARKED, PROFILES, STATEMENTS, TOKENS,
+    PARKED, PROFILES, STATEMENTS, TOKENS, WALLETS, wallets,
 };
 
 /// What a backup holds.
@@ -96,6 +96,9 @@ fn backup(snapshot: &Snapshot, directory: &Path) -> Result<BackupOutcome, Error>
     copy_table(from, &to, STATEMENTS)?;
     copy_table(from, &to, PARKED)?;
     copy_table(from, &to, LOCAL)?;
+    if wallets(from)?.is_some() {
+        copy_table(from, &to, WALLETS)?;
+    }
     copy_table(from, &to, INDEX)?;
     copy_table(from, &to, BLOCKS)?;
     make_durable(&to)?;
@@ -164,6 +167,9 @@ fn verify(from: &ReadTransaction, to: &redb::Database) -> Result<BackupOutcome, 
     same_rows(from, &to, "statements-1", STATEMENTS)?;
     same_rows(from, &to, "parked-1", PARKED)?;
     same_rows(from, &to, "local-1", LOCAL)?;
+    if wallets(from)?.is_some() {
+        same_rows(from, &to, "wallets-1", WALLETS)?;
+    }
     same_rows(from, &to, "index-1", INDEX)?;
     same_rows(from, &to, "blocks-1", BLOCKS)?;
     let state = StoredCounts::read(&to)?.state;

@@ -51,10 +51,19 @@ pub(crate) struct BatchData {
     pub(crate) children_first: bool,
     /// Token -> positions in `entries` of its root and its pinned instances, or nothing to remove it.
     pub(crate) tokens: BTreeMap<(u32, Box<str>), Vec<u32>>,
+    /// Rows of wallets, by key.
+    pub(crate) wallet_rows: BTreeMap<Box<[u8]>, WalletRowChange>,
     /// What happens to a profile in the same commit.
     pub(crate) profile: Option<Box<ProfilePart>>,
     /// Positions by fingerprint.
     positions: HashTable<u32>,
+}
+
+/// What becomes of a row of a wallet. It was worked out from the row as it was, so only that row may give way.
+#[derive(Clone, Debug)]
+pub(crate) struct WalletRowChange {
+    pub(crate) before: Option<Box<[u8]>>,
+    pub(crate) after: Option<Box<[u8]>>,
 }
 
 /// An element that a batch puts, pins or names.
@@ -87,6 +96,7 @@ impl BatchData {
             bodies: Vec::new(),
             children_first: true,
             tokens: BTreeMap::new(),
+            wallet_rows: BTreeMap::new(),
             profile: None,
             positions: HashTable::new(),
         }
@@ -119,7 +129,12 @@ impl BatchData {
                 })
             }
         };
-        (self.entries.len() + operations, self.bytes.len() + bytes)
+        let rows = self.wallet_rows.values();
+        let row_bytes = rows.filter_map(|row| Some(row.after.as_ref()?.len()));
+        (
+            self.entries.len() + self.wallet_rows.len() + operations,
+            self.bytes.len() + row_bytes.sum::<usize>() + bytes,
+        )
     }
 
     /// The position of an element that the batch puts, pins or names.
@@ -361,6 +376,23 @@ impl WriteBatch {
         Ok(())
     }
 
+    /// Sets a row of a wallet, or removes it, if it is still what it was. Of several changes of a row the last one
+    /// counts, and the first says what it was.
+    pub(crate) fn set_wallet_row(&mut self, key: Vec<u8>, change: WalletRowChange) {
+        let key = key.into_boxed_slice();
+        match self.data.wallet_rows.get_mut(&key) {
+            Some(earlier) => earlier.after = change.after,
+            None => drop(self.data.wallet_rows.insert(key, change)),
+        }
+    }
+
+    /// The bytes of a block that this batch puts.
+    pub(crate) fn body(&self, hash: &ElementHash) -> Option<&[u8]> {
+        let position = self.data.find(self.engine.shared(), hash)?;
+        let body = self.data.entry(position)?.body.as_ref()?;
+        Some(self.data.bytes_of(body))
+    }
+
     /// Number of distinct elements the batch puts.
     pub fn len(&self) -> usize {
         self.data.bodies.len()
@@ -368,7 +400,10 @@ impl WriteBatch {
 
     /// Whether the batch changes nothing.
     pub fn is_empty(&self) -> bool {
-        self.data.entries.is_empty() && self.data.tokens.is_empty() && self.data.profile.is_none()
+        self.data.entries.is_empty()
+            && self.data.tokens.is_empty()
+            && self.data.wallet_rows.is_empty()
+            && self.data.profile.is_none()
     }
 
     /// Bytes of the elements the batch puts.

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 use uxf_codec::ElementHash;
 
+use crate::bundles::ContentError;
 use crate::profile::ProfileError;
 
 /// What went wrong in the store.
@@ -15,6 +16,17 @@ pub enum Error {
     /// Something about a profile that is refused.
     #[error(transparent)]
     Profile(#[from] ProfileError),
+    /// Bytes that are not the content they came as.
+    #[error(transparent)]
+    Content(#[from] ContentError),
+    /// A bundle whose blocks are not all in the store.
+    #[error("the bundle {cid} cannot be taken in: its {part} is not in the store")]
+    BundleNotHere {
+        /// The bundle.
+        cid: String,
+        /// What is not there.
+        part: &'static str,
+    },
     /// A file that is none of the forms tokens come in.
     #[error("neither a token, nor an array of tokens, nor UXF JSON, nor a CAR")]
     UnknownInput,
@@ -126,6 +138,13 @@ pub enum Error {
         /// Rows from the first on that are the same in both.
         same: u64,
     },
+    /// What a batch was worked out from was changed by somebody else meanwhile. Nothing of it was applied; worked out
+    /// again it may be.
+    #[error("{name} of the wallet was changed by somebody else meanwhile")]
+    WalletChanged {
+        /// The token id or bundle.
+        name: String,
+    },
     /// An earlier commit failed; whether it reached the disk is unknown. Reads go on, writes need the store reopened.
     #[error("an earlier commit failed, reopen the store to write again")]
     Poisoned,
@@ -154,6 +173,7 @@ impl Error {
         match self {
             Self::Codec(_)
             | Self::Profile(_)
+            | Self::Content(_)
             | Self::UnknownInput
             | Self::MissingElement { .. }
             | Self::NotOpaque { .. }
@@ -168,7 +188,10 @@ impl Error {
             | Self::BackupDiffers { .. }
             | Self::Poisoned => ErrorKind::Operator,
             Self::Corrupted { .. } => ErrorKind::Corrupted,
-            Self::Locked { .. } | Self::SnapshotsOpen => ErrorKind::Transient,
+            Self::Locked { .. }
+            | Self::SnapshotsOpen
+            | Self::WalletChanged { .. }
+            | Self::BundleNotHere { .. } => ErrorKind::Transient,
         }
     }
 
@@ -177,6 +200,8 @@ impl Error {
         match self {
             Self::Codec(error) => error.code().as_str(),
             Self::Profile(error) => error.code(),
+            Self::Content(error) => error.code(),
+            Self::BundleNotHere { .. } => "BUNDLE_NOT_FOUND",
             Self::UnknownInput => "UNKNOWN_INPUT",
             Self::MissingElement { .. } => "MISSING_ELEMENT",
             Self::NotOpaque { .. } => "NOT_OPAQUE",
@@ -190,6 +215,7 @@ impl Error {
             Self::Corrupted { .. } => "CORRUPTED",
             Self::SnapshotsOpen => "SNAPSHOTS_OPEN",
             Self::StoreExists { .. } => "STORE_EXISTS",
+            Self::WalletChanged { .. } => "WALLET_CHANGED",
             Self::BackupDiffers { .. } => "BACKUP_DIFFERS",
             Self::Poisoned => "POISONED",
             Self::Closed => "CLOSED",

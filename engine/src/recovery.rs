@@ -20,7 +20,7 @@ use crate::tables::row::BlockRow;
 use crate::tables::run_directory::RunDirectory;
 use crate::tables::schema::{
     BLOCKS, CHECKPOINTS, COMMITS, COUNTS, Db, Header, INDEX, INVENTORIES, JOURNAL, KEYS, LOCAL,
-    LOGS, META, MetaKey, PARKED, PROFILES, STATEMENTS, TOKENS, read_meta,
+    LOGS, META, MetaKey, PARKED, PROFILES, STATEMENTS, TOKENS, WALLETS, read_meta, wallets,
 };
 use crate::tables::state::State;
 
@@ -50,7 +50,7 @@ pub(crate) fn create_if_new(db: &redb::Database, options: &EngineOptions) -> Res
     let tables = txn.list_tables().during("listing the tables")?.count();
     drop(txn);
     if tables > 0 {
-        return Ok(());
+        return add_new_tables(db);
     }
     let header = Header::generate(options.entropy.as_ref())?;
     let mut txn = db.begin_write().during("beginning to write")?;
@@ -75,7 +75,18 @@ pub(crate) fn create_if_new(db: &redb::Database, options: &EngineOptions) -> Res
         txn.open_table(STATEMENTS).during(during)?;
         txn.open_table(PARKED).during(during)?;
         txn.open_table(LOCAL).during(during)?;
+        txn.open_table(WALLETS).during(during)?;
     }
+    txn.commit().during("making the tables")
+}
+
+/// Makes the tables that stores were made without at first. They are empty, so nothing changes its meaning.
+fn add_new_tables(db: &redb::Database) -> Result<(), Error> {
+    if wallets(&db.begin_read().during("beginning to read")?)?.is_some() {
+        return Ok(());
+    }
+    let txn = db.begin_write().during("beginning to write")?;
+    drop(txn.open_table(WALLETS).during("making the tables")?);
     txn.commit().during("making the tables")
 }
 

@@ -13,4 +13,5 @@ mod tokens;
 pub use export::{CarExport, ExportOptions};
 pub use import::{ImportOptions, Progress};
 pub use kind::InputKind;
+pub(crate) use package::{Layered, gather};
 pub use report::{ImportReport, Rejected};

@@ -87,17 +87,20 @@ fn commit(report: &mut ImportReport, batch: WriteBatch) -> Result<(), Error> {
 
 /// What goes in for a token.
 #[derive(Default)]
-struct Gathered {
+pub(crate) struct Gathered {
     /// Elements of the package, each once.
-    elements: IndexSet<ElementHash>,
+    pub(crate) elements: IndexSet<ElementHash>,
     /// Newer instances that no element names, which the token must pin.
-    instances: Vec<ElementHash>,
+    pub(crate) instances: Vec<ElementHash>,
     /// Newer instances that could not go along because something they name is absent.
     left_out: u64,
 }
 
 /// Finds everything the package has of a token, newer instances of its elements included.
-fn gather(layered: &Layered<'_>, root: &ElementHash) -> Result<Gathered, uxf_codec::Error> {
+pub(crate) fn gather(
+    layered: &Layered<'_>,
+    root: &ElementHash,
+) -> Result<Gathered, uxf_codec::Error> {
     let mut gathered = Gathered::default();
     layered.follow(root, &mut gathered.elements)?;
     let mut next = 0;
@@ -123,9 +126,9 @@ fn gather(layered: &Layered<'_>, root: &ElementHash) -> Result<Gathered, uxf_cod
 }
 
 /// The package first, the store for what it left out because we have it already.
-struct Layered<'l> {
-    package: &'l Package,
-    store: &'l Snapshot,
+pub(crate) struct Layered<'l> {
+    pub(crate) package: &'l Package,
+    pub(crate) store: &'l Snapshot,
 }
 
 impl Layered<'_> {
@@ -157,7 +160,7 @@ impl Layered<'_> {
     }
 }
 
-enum LayeredBytes<'l> {
+pub(crate) enum LayeredBytes<'l> {
     Package(&'l [u8]),
     Store(<Snapshot as ElementSource>::Bytes<'l>),
 }

@@ -98,6 +98,7 @@ impl<'a> Check<'a> {
         self.elements(&blocks, &stored)?;
         self.links(&blocks)?;
         self.tokens(&blocks, &stored.state)?;
+        self.wallets()?;
         self.profiles(&blocks)?;
         self.references(&stored);
         self.compare_totals(&stored, memory);

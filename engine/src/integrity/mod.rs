@@ -11,6 +11,7 @@ mod check;
 mod index;
 mod profiles;
 mod stored;
+mod wallets;
 
 use core::fmt;
 
@@ -26,7 +27,7 @@ const PROBLEMS_MAX: usize = 1_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct IntegrityProgress {
-    /// What is being checked: `counts`, `elements`, `links`, `tokens`, `references` or `index`, in this order.
+    /// What is being checked: `counts`, `elements`, `links`, `tokens`, `wallets`, `references` or `index`, in this order.
     pub phase: &'static str,
     /// Rows done in this phase.
     pub done: u64,

@@ -7,3 +7,4 @@ pub(crate) mod run_directory;
 pub(crate) mod schema;
 pub(crate) mod state;
 pub(crate) mod varint;
+pub(crate) mod wallet_rows;

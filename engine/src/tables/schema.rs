@@ -5,7 +5,10 @@
 
 use std::sync::{PoisonError, RwLock};
 
-use redb::{ReadTransaction, ReadableDatabase as _, TableDefinition, WriteTransaction};
+use redb::{
+    ReadOnlyTable, ReadTransaction, ReadableDatabase as _, TableDefinition, TableError,
+    WriteTransaction,
+};
 use uxf_codec::ElementHash;
 
 use crate::entropy::Entropy;
@@ -48,6 +51,9 @@ pub(crate) const STATEMENTS: TableDefinition<'_, &[u8], &[u8]> =
 pub(crate) const PARKED: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("parked-1");
 /// Profile number big-endian and key -> sealed value that no other device gets.
 pub(crate) const LOCAL: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("local-1");
+
+/// Inventory id big-endian, [`WalletRowKind`] and a text -> joined token, or bundle that was taken in. INV-WALLET-1.
+pub(crate) const WALLETS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("wallets-1");
 
 /// Rows of [`META`].
 #[derive(Clone, Copy, Debug)]
@@ -119,6 +125,36 @@ pub(crate) fn statement_key(profile: u32, kind: StatementKind, about: &[u8]) -> 
     key.push(kind as u8);
     key.extend_from_slice(about);
     key
+}
+
+/// What a row of [`WALLETS`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum WalletRowKind {
+    Token = 0,
+    Bundle = 1,
+}
+
+/// Key of a row of a wallet: `inventory` (4 bytes, big-endian), the kind, a token id or the text of a bundle's id.
+pub(crate) fn wallet_key(inventory: u32, kind: WalletRowKind, name: &str) -> Vec<u8> {
+    let mut key = Vec::with_capacity(5 + name.len());
+    key.extend_from_slice(&inventory.to_be_bytes());
+    key.push(kind as u8);
+    key.extend_from_slice(name.as_bytes());
+    key
+}
+
+/// Reads a [`wallet_key`].
+pub(crate) fn split_wallet_key(key: &[u8]) -> Option<(u32, WalletRowKind, &str)> {
+    let (inventory, rest) = key.split_first_chunk::<4>()?;
+    let (kind, name) = rest.split_first()?;
+    let kind = match kind {
+        0 => WalletRowKind::Token,
+        1 => WalletRowKind::Bundle,
+        _ => return None,
+    };
+    let name = core::str::from_utf8(name).ok()?;
+    Some((u32::from_be_bytes(*inventory), kind, name))
 }
 
 /// Reads the front of a [`statement_key`].
@@ -265,4 +301,16 @@ pub(crate) fn read_meta(txn: &ReadTransaction, key: MetaKey) -> Result<Option<Ve
     let table = txn.open_table(META).during("opening meta-1")?;
     let row = table.get(key as u8).during("reading meta-1")?;
     Ok(row.map(|row| row.value().to_vec()))
+}
+
+/// [`WALLETS`] as readers see it.
+pub(crate) type WalletTable = ReadOnlyTable<&'static [u8], &'static [u8]>;
+
+/// The rows of wallets; `None` in a store that was made before there were any and is opened for reading only.
+pub(crate) fn wallets(txn: &ReadTransaction) -> Result<Option<WalletTable>, Error> {
+    match txn.open_table(WALLETS) {
+        Ok(table) => Ok(Some(table)),
+        Err(TableError::TableDoesNotExist(_)) => Ok(None),
+        Err(error) => Err(Error::storage("opening wallets-1", error)),
+    }
 }

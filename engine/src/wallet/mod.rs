@@ -1,14 +1,15 @@
 //! The rules of a wallet: which of its tokens count, what an import does, what is derived from them (profile notes,
 //! sections 7 to 9, 11 and 12).
 //!
-//! Everything here is pure: no store, no clock, no randomness. What a wallet holds is asked of the caller, so that the
-//! rule that is tested is the rule that runs. Where the reference's rule loses tokens or contradicts itself, ours differs;
+//! Everything here but [`Wallet`] is pure: no store, no clock, no randomness. What a wallet holds is asked of the caller,
+//! so that the rule that is tested is the rule that runs; [`Wallet`] answers from the store. Where the reference's rule loses tokens or contradicts itself, ours differs;
 //! `docs/decisions/0005-wallet-rules.md` lists each difference.
 
 mod audit;
 mod dedup;
 mod disposition;
 pub mod files;
+mod handle;
 mod import;
 mod legacy_import;
 mod mode;
@@ -23,6 +24,11 @@ pub use dedup::{DedupKey, HistoryKind};
 pub use disposition::{
     ContentHash, ContentHashError, DISPOSITIONS_LISTED_MAX, DispositionCollection,
     DispositionReason, cascade, invalid_record,
+};
+pub use handle::{
+    BundleTaken, OracleReport, OwnerPredicate, ProofVerifier, SaveReport, SaveScope, SpentOracle,
+    SyncReport, TokenEntry, TokenStatus, WaitingBundle, Wallet, WalletCounts, WalletImportOptions,
+    WalletImportReport, WalletOptions, WalletStatus, WalletTokens,
 };
 pub use import::{
     Holdings, MemoryHoldings, MemoryToken, Taken, Verdict, VerdictTally, import_token,

@@ -93,6 +93,26 @@ impl<'t> TxfToken<'t> {
             .or_else(|| text(self.node.get("genesis"), &PROVEN))
     }
 
+    /// State hash as the proofs alone say it, which is all that is left of it in a package: from that of the last transfer,
+    /// else from that of the genesis.
+    pub fn proven_state_hash(&self) -> Option<String> {
+        const PROVEN: [&str; 3] = ["inclusionProof", "authenticator", "stateHash"];
+        let hash = text(self.last_transaction(), &PROVEN);
+        let hash = hash.or_else(|| text(self.node.get("genesis"), &PROVEN));
+        hash.map(|hash| hash.to_ascii_lowercase())
+    }
+
+    /// Whether [`state_hash`](Self::state_hash) is that of the genesis although there were transfers since, because nothing
+    /// says what state the last one arrived at.
+    pub fn has_borrowed_state_hash(&self) -> bool {
+        const PROVEN: [&str; 3] = ["inclusionProof", "authenticator", "stateHash"];
+        let last = self.last_transaction();
+        last.is_some()
+            && text(last, &["newStateHash"]).is_none()
+            && text(last, &PROVEN).is_none()
+            && text(self.node.get("_integrity"), &["currentStateHash"]).is_none()
+    }
+
     /// Whether the last transfer, if there is one, has its proof.
     pub fn is_last_transaction_proven(&self) -> bool {
         self.last_transaction()

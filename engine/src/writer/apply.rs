@@ -4,7 +4,7 @@ use super::{CommitOutcome, Writer};
 use crate::batch::BatchData;
 use crate::elements::count::Count;
 use crate::error::{During as _, Error};
-use crate::tables::schema::TOKENS;
+use crate::tables::schema::{TOKENS, WALLETS};
 
 impl Writer {
     /// Applies a planned batch to memory and to the token table. An error here is one of storage and ends the commit.
@@ -23,6 +23,9 @@ impl Writer {
         }
         self.apply_known(tx, batch, plan)?;
         apply_tokens(tx, plan)?;
+        if plan.wallet_rows {
+            apply_wallet_rows(tx, batch)?;
+        }
         if let Some(profile) = &plan.profile {
             self.apply_profile(tx, profile)?;
             outcome.commits = profile.commits.len() as u64;
@@ -182,6 +185,19 @@ fn apply_tokens(tx: &mut Transaction, plan: &Plan) -> Result<(), Error> {
                 .insert(key.as_slice(), row.as_slice())
                 .during("writing a token")?;
         }
+    }
+    Ok(())
+}
+
+fn apply_wallet_rows(tx: &mut Transaction, batch: &BatchData) -> Result<(), Error> {
+    tx.rows_changed = true;
+    let mut table = tx.txn.open_table(WALLETS).during("opening wallets-1")?;
+    for (key, change) in &batch.wallet_rows {
+        match &change.after {
+            Some(row) => table.insert(&**key, &**row),
+            None => table.remove(&**key),
+        }
+        .during("writing a row of a wallet")?;
     }
     Ok(())
 }

@@ -249,6 +249,7 @@ fn is_of_caller(error: &Error) -> bool {
             | Error::NotATokenRoot { .. }
             | Error::OverReleased { .. }
             | Error::LimitExceeded { .. }
+            | Error::WalletChanged { .. }
             | Error::Profile(_)
     )
 }

@@ -1,4 +1,6 @@
 use std::collections::HashMap;
+
+use redb::ReadableTable as _;
 use uxf_codec::{ElementHash, ElementType};
 
 use super::Writer;
@@ -8,10 +10,10 @@ use crate::batch::{BatchData, BatchEntry};
 use crate::elements::count::Count;
 use crate::elements::fingerprint::Fingerprint;
 use crate::elements::segment::SEQ_MAX;
-use crate::error::Error;
+use crate::error::{During as _, Error};
 use crate::shared::Shared;
 use crate::tables::row::BlockKind;
-use crate::tables::schema::{token_key, token_pins};
+use crate::tables::schema::{WALLETS, split_wallet_key, token_key, token_pins};
 
 /// What applying a batch will do. Making it changes nothing, so a batch that is refused leaves no trace.
 #[derive(Debug, Default)]
@@ -24,6 +26,8 @@ pub(super) struct Plan {
     pub(super) changes: Vec<Change>,
     /// Token rows to write or, where they are empty, to remove.
     pub(super) tokens: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Whether rows of wallets are written: as the batch says, which was checked.
+    pub(super) wallet_rows: bool,
     /// Anonymous pins added less those taken away.
     pub(super) pins: i64,
     /// What happens to a profile.
@@ -76,6 +80,7 @@ impl Writer {
             roots: Vec::new(),
         };
         planning.pins(batch);
+        planning.plan.wallet_rows = check_wallet_rows(tx, batch)?;
         self.plan_tokens(tx, batch, &mut planning)?;
         self.plan_profile(tx, batch, &mut planning)?;
         self.plan_bodies(batch, &mut planning)?;
@@ -344,6 +349,23 @@ impl Planning<'_> {
         let place = self.plan.places.get(position as usize);
         place.copied().unwrap_or(Place::Unneeded)
     }
+}
+
+/// Whether the batch changes rows of wallets. Each must be what the change was worked out from, or two changes that
+/// did not know of each other would be taken for one.
+fn check_wallet_rows(tx: &Transaction, batch: &BatchData) -> Result<bool, Error> {
+    if batch.wallet_rows.is_empty() {
+        return Ok(false);
+    }
+    let table = tx.txn.open_table(WALLETS).during("opening wallets-1")?;
+    for (key, change) in &batch.wallet_rows {
+        let row = table.get(&**key).during("reading a row of a wallet")?;
+        if row.as_ref().map(redb::AccessGuard::value) != change.before.as_deref() {
+            let name = split_wallet_key(key).map_or_else(String::new, |(_, _, name)| name.into());
+            return Err(Error::WalletChanged { name });
+        }
+    }
+    Ok(true)
 }
 
 /// A token's root must be one, or the token could never be put together. What the batch puts says what it is, and
