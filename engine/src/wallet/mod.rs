@@ -26,8 +26,9 @@ pub use disposition::{
     DispositionReason, cascade, invalid_record,
 };
 pub use handle::{
-    BundleTaken, OracleReport, OwnerPredicate, ProofVerifier, SaveReport, SaveScope, SpentOracle,
-    SyncReport, TokenEntry, TokenStatus, WaitingBundle, Wallet, WalletCounts, WalletImportOptions,
+    BundleTaken, Consolidation, ConsolidationReport, ConsolidationStep, OracleReport,
+    OwnerPredicate, ProofVerifier, RecoveryReport, SaveReport, SaveScope, SpentOracle, SyncReport,
+    TokenEntry, TokenStatus, WaitingBundle, Wallet, WalletCounts, WalletImportOptions,
     WalletImportReport, WalletOptions, WalletStatus, WalletTokens,
 };
 pub use import::{

@@ -3,14 +3,21 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "functions shared by tests are tests too, which the lint cannot tell"
 )]
 
 mod bundles;
+mod consolidation;
 mod imports;
 mod joins;
 mod judges;
+mod races;
 mod rows;
+
+use core::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::Value;
 use uxf_engine::profile::Profile;
@@ -19,7 +26,31 @@ use uxf_engine::profile::sealed::WalletSecret;
 use uxf_engine::wallet::{
     TokenEntry, Wallet, WalletImportOptions, WalletImportReport, WalletOptions,
 };
-use uxf_engine::{Engine, EngineOptions};
+use uxf_engine::{Clock, Engine, EngineOptions};
+
+/// A clock that stands where it is set, in seconds since 1970.
+#[derive(Debug)]
+struct SetClock(AtomicU64);
+
+impl SetClock {
+    fn at(seconds: u64) -> Arc<Self> {
+        Arc::new(Self(AtomicU64::new(seconds)))
+    }
+
+    fn set(&self, seconds: u64) {
+        self.0.store(seconds, Ordering::SeqCst);
+    }
+}
+
+impl Clock for SetClock {
+    fn monotonic(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn unix_millis(&self) -> u64 {
+        self.0.load(Ordering::SeqCst) * 1_000
+    }
+}
 
 /// A device: a store of its own, the profile that all devices share, and the wallet of one address.
 struct Device {

@@ -102,7 +102,7 @@ pub fn supersede(
     };
     let is_merged = |bundle: &&BundleRef| {
         let merged = &result.merged_cids;
-        bundle.cid() != result.cid && merged.iter().any(|cid| cid == bundle.cid())
+        result.cids().all(|cid| cid != bundle.cid()) && merged.iter().any(|cid| cid == bundle.cid())
     };
     retire(active(refs).filter(is_merged), &result.cid, now, retention)
 }

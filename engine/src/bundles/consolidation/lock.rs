@@ -30,8 +30,19 @@ pub struct ConsolidationLock {
 pub struct LockResult {
     /// Id of the merged bundle.
     pub cid: String,
+    /// Ids of further ones, where one that every reader can read has no room for all.
+    pub more_cids: Vec<String>,
     /// The sources that are in it.
     pub merged_cids: Vec<String>,
+}
+
+impl LockResult {
+    /// Ids of the merged bundles.
+    pub fn cids(&self) -> impl Iterator<Item = &str> {
+        core::iter::once(&self.cid)
+            .chain(&self.more_cids)
+            .map(String::as_str)
+    }
 }
 
 impl ConsolidationLock {
@@ -46,6 +57,10 @@ impl ConsolidationLock {
             None => None,
             Some(_) => Some(LockResult {
                 cid: read_text(&all, "resultCid")?,
+                more_cids: match all.get("moreResultCids") {
+                    None => Vec::new(),
+                    Some(_) => read_texts(&all, "moreResultCids")?,
+                },
                 merged_cids: read_texts(&all, "mergedCids")?,
             }),
         };
@@ -57,8 +72,8 @@ impl ConsolidationLock {
         })
     }
 
-    /// The text of the row in canonical JSON. The fields of the reference, and `resultCid` and `mergedCids` once
-    /// there is a result.
+    /// The text of the row in canonical JSON. The fields of the reference, and `resultCid`, `mergedCids` and, if there are
+    /// any, `moreResultCids` once there is a result.
     pub fn format(&self) -> String {
         let mut all = Map::new();
         let mut set = |name: &str, value: Value| all.insert(name.to_owned(), value);
@@ -68,6 +83,9 @@ impl ConsolidationLock {
         if let Some(result) = &self.result {
             set("resultCid", result.cid.as_str().into());
             set("mergedCids", result.merged_cids.as_slice().into());
+            if !result.more_cids.is_empty() {
+                set("moreResultCids", result.more_cids.as_slice().into());
+            }
         }
         canonical_text(&Value::Object(all))
     }
@@ -92,10 +110,20 @@ impl ConsolidationLock {
         Self {
             result: Some(LockResult {
                 cid: cid.to_owned(),
+                more_cids: Vec::new(),
                 merged_cids,
             }),
             ..self
         }
+    }
+
+    /// The lock with the names of further merged bundles. A lock without a result stays so.
+    #[must_use]
+    pub fn with_more_results(mut self, cids: &[&str]) -> Self {
+        if let Some(result) = &mut self.result {
+            result.more_cids = cids.iter().map(|cid| (*cid).to_owned()).collect();
+        }
+        self
     }
 }
 
@@ -136,7 +164,9 @@ mod tests {
         assert_eq!(ConsolidationLock::parse(&lock.format()), Ok(lock.clone()));
         let named = lock.with_result("r", &["b", "elsewhere"]);
         assert_eq!(named.result.as_ref().unwrap().merged_cids, ["b"]);
-        assert_eq!(ConsolidationLock::parse(&named.format()), Ok(named));
+        assert_eq!(ConsolidationLock::parse(&named.format()), Ok(named.clone()));
+        let more = named.with_more_results(&["s"]);
+        assert_eq!(ConsolidationLock::parse(&more.format()), Ok(more));
     }
 
     #[test]

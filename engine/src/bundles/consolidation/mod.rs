@@ -18,5 +18,5 @@ pub use decide::{
     ACTIVE_MAX, Begin, CONSOLIDATE_ABOVE, TooManyBundles, begin, check_room, is_needed, supersede,
 };
 pub use lock::{ConsolidationLock, LOCK_KEY, LOCK_SOURCES_MAX, LOCK_TTL_S, LockResult, SETTLE_S};
-pub use recover::{Recovery, recover};
+pub use recover::{Recovery, is_registered, recover};
 pub use retention::{RETENTION_DEFAULT_S, RETENTION_MIN_S, Retention, RetentionTooShort, expired};

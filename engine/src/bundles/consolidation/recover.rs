@@ -1,5 +1,5 @@
 use super::decide::retire;
-use super::{ConsolidationLock, Retention, supersede};
+use super::{ConsolidationLock, LockResult, Retention, supersede};
 use crate::bundles::{BundleRef, BundleStatus, UnixSeconds};
 use crate::profile::merge::compare_cids;
 
@@ -27,10 +27,7 @@ pub fn recover(
     mut has_all_of: impl FnMut(&BundleRef, &BundleRef) -> bool,
 ) -> Recovery {
     if let Some(result) = &lock.result {
-        let is_registered = refs.iter().any(|bundle| {
-            bundle.cid() == result.cid && bundle.status() != BundleStatus::Unverified
-        });
-        let changed = if is_registered {
+        let changed = if is_registered(refs, result) {
             supersede(refs, lock, now, retention)
         } else {
             Vec::new()
@@ -56,6 +53,14 @@ pub fn recover(
     Recovery {
         changed: changed.collect(),
     }
+}
+
+/// Whether the profile knows all bundles that a run made.
+pub fn is_registered(refs: &[BundleRef], result: &LockResult) -> bool {
+    result.cids().all(|cid| {
+        let mut known = refs.iter().filter(|bundle| bundle.cid() == cid);
+        known.any(|bundle| bundle.status() != BundleStatus::Unverified)
+    })
 }
 
 #[cfg(test)]
@@ -110,6 +115,15 @@ mod tests {
     fn a_result_that_was_named_and_not_registered_retires_nothing() {
         let named = lock().with_result("lost", &["a", "b"]);
         assert!(changed(&named, |_, _| true).is_empty());
+    }
+
+    #[test]
+    fn a_result_of_which_a_part_is_not_registered_retires_nothing() {
+        let named = lock().with_result("r", &["a"]);
+        let whole = named.clone().with_more_results(&["other"]);
+        assert_eq!(changed(&whole, |_, _| false).len(), 1);
+        let part = named.with_more_results(&["lost"]);
+        assert!(changed(&part, |_, _| true).is_empty());
     }
 
     #[test]

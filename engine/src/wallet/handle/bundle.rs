@@ -13,6 +13,7 @@ use uxf_codec::instance_chain::chains_from_heads;
 use uxf_codec::package::{Manifest, Package};
 
 use super::change::{Brought, Change};
+use super::merged::FULL_TOKENS;
 use super::staged::Staged;
 use super::{Wallet, WalletCounts};
 use crate::bundles::consolidation::check_room;
@@ -169,21 +170,7 @@ impl Wallet {
 
     /// Lets go of a bundle that was taken in.
     pub(super) fn release_bundle(&self, cid: &str) -> Result<WalletCounts, Error> {
-        let ((), counts) = self.change(|change| {
-            let Some(row) = self.row(&change.snapshot, WalletRowKind::Bundle, cid)? else {
-                return Ok(());
-            };
-            let row = BundleRow::decode(cid, &row)?;
-            let Some(block) = change.snapshot.get(&row.manifest)? else {
-                let what = "INV-WALLET-2: the manifest of a bundle is not stored";
-                return Err(Error::corrupted("wallets-1", cid, what));
-            };
-            let manifest = read_manifest(block.as_ref())?;
-            for token_id in manifest.keys() {
-                change.forget(token_id.as_str(), row.tag())?;
-            }
-            change.set_bundle(cid, &row, manifest.values().copied(), false)
-        })?;
+        let ((), counts) = self.change(|change| change.release_bundle(cid))?;
         Ok(counts)
     }
 
@@ -213,6 +200,17 @@ impl Wallet {
 }
 
 impl Change<'_> {
+    pub(super) fn release_bundle(&mut self, cid: &str) -> Result<(), Error> {
+        let Some(row) = self.bundle_row(cid)? else {
+            return Ok(());
+        };
+        let manifest = self.manifest_of(&row)?;
+        for token_id in manifest.keys() {
+            self.forget(token_id.as_str(), row.tag())?;
+        }
+        self.set_bundle(cid, &row, manifest.values().copied(), false)
+    }
+
     /// Whether the bundle is new, and how many tokens it has.
     fn take(&mut self, cid: &str, incoming: &Incoming<'_>) -> Result<(bool, u64), Error> {
         let manifest = read_manifest(&incoming.manifest)?;
@@ -340,9 +338,17 @@ impl Change<'_> {
     }
 }
 
-/// Whether a wallet may have another bundle.
+/// Whether a wallet may have another bundle. Full ones count for none: as many as its tokens need it may always have, and
+/// consolidation could not make them fewer.
 pub(super) fn check_for_room(refs: &BundleRefs) -> Result<(), Error> {
-    check_room(&refs.refs).map_err(|full| Error::LimitExceeded {
+    let is_full = |bundle: &&BundleRef| bundle.token_count() >= Some(FULL_TOKENS);
+    let small: Vec<_> = refs
+        .refs
+        .iter()
+        .filter(|one| !is_full(one))
+        .cloned()
+        .collect();
+    check_room(&small).map_err(|full| Error::LimitExceeded {
         what: "active bundles of a wallet",
         limit: full.limit as u64,
         found: full.active as u64 + 1,

@@ -18,7 +18,7 @@ use super::staged::WithRoot;
 use super::{ProofVerifier, WalletOptions};
 use crate::bundles::Branches;
 use crate::profile::merge::SpentSet;
-use crate::tables::wallet_rows::{Candidate, JoinedRow};
+use crate::tables::wallet_rows::{BundleTag, Candidate, JoinedRow};
 use crate::wallet::{DedupKey, DispositionReason, TokenStatus, TxfToken};
 
 /// What is known of a token beside its candidates.
@@ -228,6 +228,29 @@ pub(super) fn join<S: ElementSource>(
     drop(field);
     joined.row.candidates = candidates;
     Ok(joined)
+}
+
+/// The states that bundles which take the place of others have to name: those that one of the others names and that were not
+/// spent, unless another of them has all there is.
+pub(super) fn to_merge<S: ElementSource>(
+    source: &S,
+    candidates: &[Candidate],
+    tags: &BTreeSet<BundleTag>,
+    known: &Known<'_>,
+) -> Result<Vec<ElementHash>, uxf_codec::Error> {
+    let is_named = |one: &Candidate| !one.bundles.is_disjoint(tags);
+    if let [only] = candidates {
+        return Ok(is_named(only).then_some(only.root).into_iter().collect());
+    }
+    let mut proofs = Proofs::new(known.options.proofs.as_deref());
+    let field = Field::read(source, candidates, known, &mut proofs)?;
+    let named = field.0.iter();
+    let named: Vec<_> = named
+        .filter(|one| is_named(one.candidate) && !one.is_spent)
+        .collect();
+    let is_needed = |one: &&&Standing<'_>| !named.iter().any(|other| one.is_contained_in(other));
+    let needed = named.iter().filter(is_needed);
+    Ok(needed.map(|one| one.candidate.root).collect())
 }
 
 /// Picks the root, and says whether there are others that contradict it.

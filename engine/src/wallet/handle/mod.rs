@@ -11,10 +11,12 @@
 
 mod bundle;
 mod change;
+mod consolidate;
 mod history;
 mod holdings;
 mod import;
 mod join;
+mod merged;
 mod read;
 mod rules;
 mod save;
@@ -25,6 +27,9 @@ mod sync;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use self::bundle::BundleTaken;
+pub use self::consolidate::{
+    Consolidation, ConsolidationReport, ConsolidationStep, RecoveryReport,
+};
 pub use self::import::{WalletImportOptions, WalletImportReport};
 pub use self::read::{TokenEntry, TokenStatus, WalletStatus, WalletTokens};
 pub use self::rules::{OwnerPredicate, ProofVerifier, SpentOracle, WalletOptions};

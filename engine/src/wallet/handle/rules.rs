@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use uxf_codec::package::ProofToVerify;
 
+use crate::bundles::consolidation::Retention;
 use crate::wallet::TxfToken;
 
 /// Says whether an inclusion proof proves what it claims. Called on the threads that change a wallet, so it should be
@@ -30,6 +31,7 @@ pub struct WalletOptions {
     pub(super) inventory: Option<String>,
     pub(super) proofs: Option<Arc<dyn ProofVerifier>>,
     pub(super) owner: Option<Arc<dyn OwnerPredicate>>,
+    pub(super) retention: Retention,
 }
 
 impl fmt::Debug for WalletOptions {
@@ -38,6 +40,7 @@ impl fmt::Debug for WalletOptions {
             .field("inventory", &self.inventory)
             .field("proofs", &self.proofs.is_some())
             .field("owner", &self.owner.is_some())
+            .field("retention", &self.retention)
             .finish()
     }
 }
@@ -52,6 +55,13 @@ impl WalletOptions {
     #[must_use]
     pub fn inventory(mut self, name: impl Into<String>) -> Self {
         self.inventory = Some(name.into());
+        self
+    }
+
+    /// How long references to superseded bundles stay. Default seven days; a day at least.
+    #[must_use]
+    pub const fn retention(mut self, retention: Retention) -> Self {
+        self.retention = retention;
         self
     }
 

@@ -133,7 +133,11 @@ impl Change<'_> {
         Ok((layers, instances))
     }
 
-    fn put_blocks(&mut self, blocks: &BundleBlocks, part: &Manifest) -> Result<BundleRow, Error> {
+    pub(super) fn put_blocks(
+        &mut self,
+        blocks: &BundleBlocks,
+        part: &Manifest,
+    ) -> Result<BundleRow, Error> {
         let mut instances = BTreeSet::new();
         for (token_id, root) in part {
             let row = self.peek(token_id.as_str())?;

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use super::{Wallet, WalletCounts};
+use super::{RecoveryReport, Wallet, WalletCounts};
 use crate::bundles::{BundleRef, BundleStatus};
 use crate::error::Error;
 use crate::tables::schema::WalletRowKind;
@@ -28,6 +28,8 @@ pub struct SyncReport {
     pub taken: Vec<String>,
     /// Bundles that others have all of, or whose reference is gone, and that were let go of.
     pub released: Vec<String>,
+    /// What was left to do by others, or by time.
+    pub recovery: RecoveryReport,
     /// Bundles that count and are not here, or cannot be read. While there are any, the wallet may lack tokens.
     pub waiting: Vec<WaitingBundle>,
     /// References that cannot be read, the first 100 of their keys.
@@ -59,6 +61,7 @@ impl Wallet {
         self.take_named(&refs, &mut report)?;
         self.release_superseded(&refs, &mut report)?;
         self.hide_spent(&mut report)?;
+        report.recovery = self.recover()?;
         tracing::info!(
             taken = report.taken.len(),
             waiting = report.waiting.len(),
@@ -173,7 +176,11 @@ impl Wallet {
 }
 
 /// Whether the bundle at the end of the line of those that superseded each other is here.
-fn is_succeeded(bundle: &BundleRef, refs: &BTreeMap<String, BundleRef>, taken: &[String]) -> bool {
+pub(super) fn is_succeeded(
+    bundle: &BundleRef,
+    refs: &BTreeMap<String, BundleRef>,
+    taken: &[String],
+) -> bool {
     let mut next = bundle.superseded_by();
     // No line is longer than there are references, so one that leads back to itself ends.
     for _ in 0..refs.len() {
