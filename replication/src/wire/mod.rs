@@ -8,7 +8,7 @@
 //! those who take it in. `docs/WIRE.md` has the bytes and the limits.
 
 mod blocks;
-mod cursor;
+pub(crate) mod cursor;
 mod error;
 mod frame;
 mod message;
@@ -31,7 +31,7 @@ pub use ranges::{
 };
 pub use session::{CloseReason, Nonce, Open, ProfileTag, Refusal, Refused, Versions};
 pub use sync::{
-    Announce, Cut, DELTA_PART_BYTES_MAX, DeltaPart, Hello, SKIPS_MAX, StatementsDigest,
+    AGAIN_MAX, Announce, Cut, DELTA_PART_BYTES_MAX, DeltaPart, Hello, SKIPS_MAX, StatementsDigest,
 };
 
 /// The protocol of sessions, oplogs and reconciliation on a stream of its own.

@@ -10,6 +10,8 @@ use super::cursor::{self, Cursor};
 
 /// Most logs that a hello asks to leave out: all of them.
 pub const SKIPS_MAX: usize = LOGS_MAX;
+/// Most logs whose end a hello asks for again. There is hardly ever one.
+pub const AGAIN_MAX: usize = 64;
 /// Most bytes of a delta in one message: little enough that other messages need not wait long, much enough that the heads
 /// of frames cost nothing.
 pub const DELTA_PART_BYTES_MAX: usize = 64 << 10;
@@ -41,7 +43,10 @@ pub struct Hello {
     pub statements: StatementsDigest,
     /// Logs that are not to be sent: they come from another peer, or are not taken. Ascending.
     pub skip: Vec<LogId>,
-    /// How far each log is known. A log may be given shorter than it is, to have its end again.
+    /// Logs whose end is wanted again, from a sequence number on, because the other side seems to have another one.
+    /// Ascending.
+    pub again: Vec<(LogId, u64)>,
+    /// How far each log is known.
     pub vector: VersionVector,
 }
 
@@ -82,7 +87,8 @@ pub struct Announce {
     pub heads: VersionVector,
 }
 
-pub(super) const HELLO_BYTES_MAX: usize = 4 + 1 + 16 + 2 + SKIPS_MAX * LOG_BYTES + VECTOR_BYTES_MAX;
+pub(super) const HELLO_BYTES_MAX: usize =
+    4 + 1 + 16 + 2 + SKIPS_MAX * LOG_BYTES + 2 + AGAIN_MAX * (LOG_BYTES + 8) + VECTOR_BYTES_MAX;
 pub(super) const DELTA_BYTES_MAX: usize = 4 + 4 + 1 + DELTA_PART_BYTES_MAX;
 pub(super) const CUT_BYTES: usize = 4 + LOG_BYTES + 8;
 pub(super) const ANNOUNCE_BYTES_MAX: usize = 16 + VECTOR_BYTES_MAX;
@@ -120,6 +126,11 @@ pub(super) fn write_hello(out: &mut Vec<u8>, hello: &Hello) {
     for log in &hello.skip {
         write_log(out, log);
     }
+    cursor::count(out, hello.again.len());
+    for (log, seq) in &hello.again {
+        write_log(out, log);
+        out.extend_from_slice(&seq.to_be_bytes());
+    }
     out.extend_from_slice(&hello.vector.encode());
 }
 
@@ -137,11 +148,22 @@ pub(super) fn read_hello(cursor: &mut Cursor<'_>) -> Result<Hello, DecodeError> 
         }
         skip.push(log);
     }
+    let count = cursor.count("logs to send again", AGAIN_MAX, LOG_BYTES + 8)?;
+    let mut again: Vec<(LogId, u64)> = Vec::with_capacity(count);
+    for _ in 0..count {
+        let refused = cursor.malformed("logs in ascending order");
+        let log = read_log(cursor)?;
+        if again.last().is_some_and(|(last, _)| *last >= log) {
+            return Err(refused);
+        }
+        again.push((log, cursor.u64("a sequence number")?));
+    }
     Ok(Hello {
         run,
         is_pull,
         statements,
         skip,
+        again,
         vector: read_vector(cursor)?,
     })
 }

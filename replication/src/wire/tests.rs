@@ -93,6 +93,7 @@ fn messages() -> Vec<Message> {
             is_pull: true,
             statements: StatementsDigest([8; 16]),
             skip: vec![log(1, 5), log(2, 1)],
+            again: vec![(log(1, 6), 1), (log(3, 1), 77)],
             vector: vector(&[(1, 5), (9, 1 << 40)]),
         }),
         Message::Delta(DeltaPart {
@@ -238,9 +239,13 @@ fn lists_out_of_order_and_repeats_are_refused() {
     };
     let back = Hello {
         skip: vec![log(2, 1), log(1, 5)],
-        ..hello
+        ..hello.clone()
     };
-    for hello in [twice, back] {
+    let again = Hello {
+        again: vec![(log(1, 5), 1), (log(1, 5), 2)],
+        ..hello.clone()
+    };
+    for hello in [twice, back, again] {
         let bytes = payload(&Message::Hello(hello));
         assert!(Message::decode(MessageKind::Hello, &bytes).is_err());
     }
