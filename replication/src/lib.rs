@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod block_exchange;
 pub mod oplog_sync;
 mod peer;
 pub mod session;

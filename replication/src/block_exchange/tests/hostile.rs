@@ -1,0 +1,244 @@
+//! Peers that do not keep to the protocol, and roots that are not what they should be.
+
+use uxf_codec::ElementHash;
+
+use super::super::*;
+use super::{Net, Shelf, bundle, said, shelf};
+use crate::wire::{Block, Blocks as BlocksMessage, Have, Message, Want, WantKind};
+use crate::{Misbehaviour, Peer};
+
+fn wants(net: &mut Net<Shelf>) -> (u32, Vec<ElementHash>) {
+    match said(net).as_slice() {
+        [Message::Want(want), ..] => (want.request, want.hashes.clone()),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn blocks(request: u32, all: &[(u16, &[u8])], is_last: bool) -> Message {
+    let all = all.iter().map(|(index, bytes)| Block {
+        index: *index,
+        bytes: bytes.to_vec(),
+    });
+    Message::Blocks(BlocksMessage {
+        request,
+        is_last,
+        blocks: all.collect(),
+    })
+}
+
+#[test]
+fn a_block_that_has_not_its_hash_never_touches_the_store_and_costs_the_connection() {
+    let (root, good) = bundle(3);
+    let mut net = Net::new(
+        ExchangeConfig::default(),
+        vec![Shelf::default(), Shelf::default(), shelf(&good)],
+    );
+    net.handle(0, Event::Fetch(root, Role::Envelope));
+    let (request, _) = wants(&mut net);
+    let message = blocks(request, &[(0, b"forged")], true);
+    net.handle(0, Event::Message(Peer::new(1), message));
+    let what = "a block";
+    let reason = Some(Misbehaviour::Forged { what });
+    assert_eq!(net.gone, [(Peer::new(1), reason)]);
+    assert_eq!(net.stores[0].batches.get(), 0);
+    // The honest one is asked instead.
+    net.run();
+    assert_eq!(net.fetched, [root]);
+}
+
+#[test]
+fn answers_that_were_not_asked_for_cost_the_connection() {
+    let (root, good) = bundle(3);
+    let envelope = good[0].2.clone();
+    let have = Message::Have(Have {
+        request: 0,
+        present: vec![true],
+    });
+    let cases: [&dyn Fn(u32) -> Vec<Message>; 5] = [
+        &|request| vec![blocks(request + 1, &[(0, &envelope)], true)],
+        &|request| vec![blocks(request, &[(1, &envelope)], true)],
+        &|request| {
+            let once = blocks(request, &[(0, &envelope)], false);
+            vec![once.clone(), once]
+        },
+        &|request| {
+            let last = blocks(request, &[], true);
+            vec![last.clone(), last]
+        },
+        &|_| vec![have.clone()],
+    ];
+    for case in cases {
+        let mut net = Net::new(
+            ExchangeConfig::default(),
+            vec![Shelf::default(), Shelf::default()],
+        );
+        net.handle(0, Event::Fetch(root, Role::Envelope));
+        let (request, _) = wants(&mut net);
+        for message in case(request) {
+            net.handle(0, Event::Message(Peer::new(1), message));
+        }
+        assert!(
+            matches!(net.gone.as_slice(), [(_, Some(_))]),
+            "{:?}",
+            net.gone
+        );
+    }
+}
+
+#[test]
+fn a_block_that_is_not_what_it_is_named_as_fails_its_root_and_no_other() {
+    let (good, blocks) = bundle(3);
+    let junk = b"no envelope".to_vec();
+    let root = ElementHash::of(&junk);
+    let mut all = blocks;
+    all.push((root, Role::Envelope, junk));
+    let mut net = Net::new(
+        ExchangeConfig::default(),
+        vec![Shelf::default(), shelf(&all)],
+    );
+    net.handle(0, Event::Fetch(root, Role::Envelope));
+    net.fetch(good);
+    assert_eq!(net.failed, [(root, FetchError::Invalid)]);
+    assert_eq!(net.fetched, [good]);
+    assert!(net.gone.is_empty());
+    assert!(!net.stores[0].blocks.borrow().contains_key(&root));
+}
+
+#[test]
+fn too_many_roots_blocks_bytes_and_levels_are_given_up_by_name() {
+    let (root, all) = bundle(10);
+    let run = |config: ExchangeConfig| {
+        let mut net = Net::new(config, vec![Shelf::default(), shelf(&all)]);
+        net.fetch(root);
+        assert!(net.fetched.is_empty());
+        assert_eq!(
+            (net.machines[0].held_bytes(), net.machines[0].missing()),
+            (0, 0)
+        );
+        net.failed[0]
+    };
+    let config = ExchangeConfig::default();
+    let wanted_max = 50;
+    assert_eq!(
+        run(ExchangeConfig {
+            wanted_max,
+            ..config
+        }),
+        (root, FetchError::TooMany { limit: 50 })
+    );
+    let held_bytes_max = 2_000;
+    assert_eq!(
+        run(ExchangeConfig {
+            held_bytes_max,
+            ..config
+        }),
+        (root, FetchError::TooLarge { limit: 2_000 })
+    );
+    let depth_max = 3;
+    assert_eq!(
+        run(ExchangeConfig {
+            depth_max,
+            ..config
+        }),
+        (root, FetchError::TooDeep { limit: 3 })
+    );
+    let roots_max = 0;
+    assert_eq!(
+        run(ExchangeConfig {
+            roots_max,
+            ..config
+        }),
+        (root, FetchError::TooMany { limit: 0 })
+    );
+}
+
+#[test]
+fn requests_beyond_what_waits_here_cost_the_connection_and_others_wait_for_room() {
+    let (root, all) = bundle(3);
+    let mut net = Net::new(
+        ExchangeConfig::default(),
+        vec![shelf(&all), Shelf::default()],
+    );
+    let want = |request| {
+        Message::Want(Want {
+            request,
+            kind: WantKind::Block,
+            hashes: vec![root; 200],
+        })
+    };
+    // The answer to the first never leaves: nothing more is read for this peer.
+    for request in 0..4 {
+        net.handle(0, Event::Message(Peer::new(1), want(request)));
+    }
+    let first = net.stores[0].reads.get();
+    assert!(first <= 200 && net.gone.is_empty());
+    assert_eq!(said(&mut net).len(), 1);
+    for request in 4..6 {
+        net.handle(0, Event::Message(Peer::new(1), want(request)));
+    }
+    assert!(matches!(
+        net.gone.as_slice(),
+        [(_, Some(Misbehaviour::TooMuch { .. }))]
+    ));
+    assert_eq!(net.stores[0].reads.get(), first);
+}
+
+#[test]
+fn whether_blocks_are_here_is_answered_without_their_bytes() {
+    let (root, all) = bundle(3);
+    let mut net = Net::new(
+        ExchangeConfig::default(),
+        vec![shelf(&all), Shelf::default()],
+    );
+    let want = Message::Want(Want {
+        request: 9,
+        kind: WantKind::Have,
+        hashes: vec![root, ElementHash::of(b"not there"), root],
+    });
+    net.handle(0, Event::Message(Peer::new(1), want));
+    let have = Message::Have(Have {
+        request: 9,
+        present: vec![true, false, true],
+    });
+    assert_eq!(said(&mut net), [have]);
+}
+
+#[test]
+fn a_large_answer_comes_in_parts_and_says_what_is_not_here() {
+    let all: Vec<_> = (0..255)
+        .map(|fill| vec![fill; 2_000])
+        .map(|bytes| (ElementHash::of(&bytes), Role::Manifest, bytes))
+        .collect();
+    let mut hashes: Vec<_> = all.iter().map(|(hash, ..)| *hash).collect();
+    hashes.insert(7, ElementHash::of(b"not there"));
+    let mut net = Net::new(
+        ExchangeConfig::default(),
+        vec![shelf(&all), Shelf::default()],
+    );
+    let want = Message::Want(Want {
+        request: 9,
+        kind: WantKind::Block,
+        hashes: hashes.clone(),
+    });
+    net.handle(0, Event::Message(Peer::new(1), want));
+    let (mut places, mut is_last, mut parts) = (Vec::new(), false, 0);
+    while !is_last {
+        let messages = said(&mut net);
+        let [Message::Blocks(blocks)] = messages.as_slice() else {
+            panic!("one part at a time");
+        };
+        for block in &blocks.blocks {
+            assert_eq!(
+                ElementHash::of(&block.bytes),
+                hashes[usize::from(block.index)]
+            );
+            places.push(block.index);
+        }
+        is_last = blocks.is_last;
+        parts += 1;
+        net.handle(0, Event::Sent(Peer::new(1)));
+    }
+    let expected: Vec<u16> = (0..256).filter(|place| *place != 7).collect();
+    assert_eq!(places, expected);
+    assert_eq!(parts, 4);
+}
