@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod block_exchange;
+pub mod bulk;
 pub mod oplog_sync;
 mod peer;
 pub mod session;

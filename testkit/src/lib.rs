@@ -3,6 +3,7 @@
 mod arrivals;
 pub mod crash;
 pub mod disk;
+pub mod http;
 mod rng;
 mod wallet;
 
