@@ -4,6 +4,7 @@ pub mod block_exchange;
 pub mod bulk;
 pub mod oplog_sync;
 mod peer;
+pub mod reconcile;
 pub mod session;
 mod timestamp;
 pub mod wire;

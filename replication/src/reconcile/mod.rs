@@ -1,0 +1,31 @@
+//! Live operations of one profile, brought together without the history.
+//!
+//! Where a log's beginning is compacted away, or two replicas disagree about its end, they compare what still counts:
+//! operations ordered by key and operation id. A range is summed up in a fingerprint; ranges that differ are cut into
+//! sixteen, until few operations are left, which are listed by their hashes. What one side lacks the other sends: each
+//! operation with its path and signed header, verified alone.
+//!
+//! Who answers keeps nothing between two messages but how often it has answered, and every message is bounded, so a peer
+//! can waste no more than its own rounds. Any two states come together, whatever each was before.
+//!
+//! [`Reconciler`] never touches a store: what it needs it asks for as a [`StoreRequest`], which the driver
+//! [runs](StoreRequest::run) on anything that is a [`RangeSource`]. [`LiveSet`] is one in memory.
+
+mod answer;
+mod item;
+mod machine;
+mod source;
+mod sum;
+mod tree;
+
+#[cfg(test)]
+mod tests;
+
+pub use answer::{Answer, AnswerLimits, answer, first_ranges};
+pub use item::{ForgedOperation, Item, ItemHash, LiveOperation, OperationId};
+pub use machine::{
+    Event, Output, Patience, ReconcileConfig, Reconciled, Reconciler, StoreReply, StoreRequest,
+};
+pub use source::{LiveSet, RangeSource, SourceError};
+pub use sum::Sum;
+pub use tree::SumTree;
