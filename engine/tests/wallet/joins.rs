@@ -123,6 +123,31 @@ fn what_one_device_spends_the_other_shows_no_longer() {
     two.is_sound();
 }
 
+/// The other device never hears of the state that was spent: nobody saves it.
+#[test]
+fn what_led_to_a_spent_state_is_shown_on_no_device() {
+    let newest = token(0, 3);
+    for (at, spent_at) in [(0, 1), (1, 2), (0, 3)] {
+        let (one, two) = (device("one"), device("two"));
+        if spent_at < history(&newest) {
+            one.import(&earlier(&newest, spent_at));
+        } else {
+            one.import(&newest);
+        }
+        one.wallet.spend(&id(&newest)).unwrap();
+        two.import(&earlier(&newest, at));
+        one.tell(&two);
+        assert_eq!(two.wallet.sync().unwrap().counts.removed, 1, "{at}");
+        let three = device("three");
+        let cid = three.bundle(&[&newest]);
+        let car = three.car(&cid);
+        two.wallet.add_bundle_car(&cid, &car).unwrap();
+        let is_later = spent_at < history(&newest);
+        assert_eq!(seen(&two).len(), usize::from(is_later), "what came back");
+        two.is_sound();
+    }
+}
+
 /// Such a token has no state hash but that of the genesis, in which it was spent.
 #[test]
 fn a_token_that_comes_back_without_a_proof_is_shown_until_it_is_spent_again() {

@@ -95,21 +95,20 @@ impl History {
         let (Some(genesis), false) = (self.steps.first(), self.is_last_proven()) else {
             return Ok(None);
         };
-        let mut at = genesis.hash;
-        for role in ["inclusionProof", "authenticator"] {
-            let Some(bytes) = source.element(&at)? else {
-                return Ok(None);
-            };
-            let Some(next) = ElementView::parse(bytes.as_ref())?.one(role) else {
-                return Ok(None);
-            };
-            at = next;
-        }
-        let Some(bytes) = source.element(&at)? else {
-            return Ok(None);
-        };
-        let view = ElementView::parse(bytes.as_ref())?;
-        Ok(view.bytes("stateHash").map(const_hex::encode))
+        genesis.proven_state_hash(source)
+    }
+
+    /// The state hashes, in hex, of the states that led to the newest one, as far as proofs name them.
+    pub(super) fn earlier_state_hashes<S: ElementSource>(
+        &self,
+        source: &S,
+    ) -> Result<Vec<String>, uxf_codec::Error> {
+        let earlier = self
+            .steps
+            .split_last()
+            .map_or(&[][..], |(_, earlier)| earlier);
+        let hashes = earlier.iter().map(|step| step.proven_state_hash(source));
+        hashes.filter_map(Result::transpose).collect()
     }
 
     /// How many steps there are.
@@ -138,6 +137,28 @@ impl Step {
             step.is_proven = source.element(&proof)?.is_some();
         }
         Ok(step)
+    }
+
+    /// The state hash that its proof names, in hex.
+    fn proven_state_hash<S: ElementSource>(
+        &self,
+        source: &S,
+    ) -> Result<Option<String>, uxf_codec::Error> {
+        let mut at = self.hash;
+        for role in ["inclusionProof", "authenticator"] {
+            let Some(bytes) = source.element(&at)? else {
+                return Ok(None);
+            };
+            let Some(next) = ElementView::parse(bytes.as_ref())?.one(role) else {
+                return Ok(None);
+            };
+            at = next;
+        }
+        let Some(bytes) = source.element(&at)? else {
+            return Ok(None);
+        };
+        let view = ElementView::parse(bytes.as_ref())?;
+        Ok(view.bytes("stateHash").map(const_hex::encode))
     }
 
     /// Two transactions of which nothing is known are the same only if they have one hash.

@@ -1,6 +1,8 @@
 use uxf_codec::ElementHash;
 
 use super::change::Change;
+use super::history::History;
+use super::staged::Staged;
 use super::{SpentOracle, Wallet};
 use crate::error::Error;
 use crate::tables::schema::WalletRowKind;
@@ -23,9 +25,9 @@ pub struct OracleReport {
 const NOTED_AT_ONCE: usize = 256;
 
 impl Wallet {
-    /// Notes the state of a token as spent, so that it never comes back on any device, and shows the token no longer. Of
-    /// a token with several states that contradict each other, the one that counts is spent. A token that is not minted
-    /// yet has no state; it is forgotten. Whether the wallet showed it.
+    /// Notes the state of a token as spent, and those that led to it, so that none of them comes back on any device, and
+    /// shows the token no longer. Of a token with several states that contradict each other, the one that counts is spent.
+    /// A token that is not minted yet has no state; it is forgotten. Whether the wallet showed it.
     ///
     /// # Errors
     /// Those of a commit.
@@ -44,8 +46,15 @@ impl Wallet {
                 .collect();
             if row.status == TokenStatus::Pending {
                 // It may be known by the hash of an older state alone.
-                let roots = keys.filter(|one| one.keys.iter().any(|key| !key.is_pending()));
+                let roots = keys
+                    .clone()
+                    .filter(|one| one.keys.iter().any(|key| !key.is_pending()));
                 states.extend(roots.map(|one| (token_id.to_owned(), one.root.to_string())));
+            }
+            // Whoever has only an older state cannot see that it led to this one.
+            let led_here = keys.map(|one| change.earlier_states(&one.root));
+            for hashes in led_here.collect::<Result<Vec<_>, _>>()? {
+                states.extend(hashes.into_iter().map(|hash| (token_id.to_owned(), hash)));
             }
             change.spend(&states)?;
             let is_pending =
@@ -108,6 +117,16 @@ impl Wallet {
 }
 
 impl Change<'_> {
+    /// Hashes of the states that led to one.
+    fn earlier_states(&self, root: &ElementHash) -> Result<Vec<String>, Error> {
+        let staged = Staged {
+            batch: &self.batch,
+            snapshot: &self.snapshot,
+        };
+        let history = History::read(&staged, root)?;
+        Ok(history.earlier_state_hashes(&staged)?)
+    }
+
     /// Notes that the state of a root was spent elsewhere. If a join has put the root together, all that it is made of was.
     fn note_off_record(&mut self, token_id: &str, root: ElementHash) -> Result<(), Error> {
         let Some(row) = self.peek(token_id)? else {
