@@ -5,6 +5,7 @@ use uxf_codec::ElementHash;
 
 use crate::bundles::ContentError;
 use crate::profile::ProfileError;
+use crate::wallet::collections::CollectionError;
 
 /// What went wrong in the store.
 #[derive(Debug, Error)]
@@ -16,6 +17,9 @@ pub enum Error {
     /// Something about a profile that is refused.
     #[error(transparent)]
     Profile(#[from] ProfileError),
+    /// An entry of a wallet's collections that is refused.
+    #[error(transparent)]
+    Collection(#[from] CollectionError),
     /// Bytes that are not the content they came as.
     #[error(transparent)]
     Content(#[from] ContentError),
@@ -173,6 +177,7 @@ impl Error {
         match self {
             Self::Codec(_)
             | Self::Profile(_)
+            | Self::Collection(_)
             | Self::Content(_)
             | Self::UnknownInput
             | Self::MissingElement { .. }
@@ -200,6 +205,7 @@ impl Error {
         match self {
             Self::Codec(error) => error.code().as_str(),
             Self::Profile(error) => error.code(),
+            Self::Collection(error) => error.code(),
             Self::Content(error) => error.code(),
             Self::BundleNotHere { .. } => "BUNDLE_NOT_FOUND",
             Self::UnknownInput => "UNKNOWN_INPUT",

@@ -6,6 +6,7 @@
 //! `docs/decisions/0005-wallet-rules.md` lists each difference.
 
 mod audit;
+pub mod collections;
 mod dedup;
 mod disposition;
 pub mod files;

@@ -5,7 +5,7 @@ use uxf_engine::profile::merge::Merger;
 use uxf_testkit::Rng;
 
 /// Keys of every merged class and some whose last write counts: few, so that devices meet on them.
-pub(crate) const KEYS: [&str; 16] = [
+pub(crate) const KEYS: [&str; 17] = [
     "app.a",
     "app.b",
     "app.c",
@@ -20,6 +20,7 @@ pub(crate) const KEYS: [&str; 16] = [
     "DIRECT_0d5508_b1bbbf.outbox.o2",
     "DIRECT_0d5508_b1bbbf.sent.s1",
     "DIRECT_0d5508_b1bbbf.audit.a1",
+    "DIRECT_0d5508_b1bbbf.manifest.m1",
     "tokens.bundle.b1",
     "tokens.bundle.b2",
 ];
@@ -53,6 +54,11 @@ pub(crate) fn value(rng: &mut Rng, key: &str, unique: u64) -> Vec<u8> {
         Merger::Outbox => outbox(rng, key, unique),
         Merger::Audit => audit(rng, unique),
         Merger::BundleRef => bundle_reference(rng, unique),
+        Merger::Manifest => format!(
+            r#"{{"rootHash":"r{}","status":"{}","audit_promoted_from":["a{unique}"]}}"#,
+            rng.below(4),
+            if rng.percent(50) { "valid" } else { "pending" }
+        ),
     };
     text.into_bytes()
 }

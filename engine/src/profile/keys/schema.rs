@@ -155,6 +155,7 @@ pub const COLLECTIONS: &[Collection] = &[
     family(Scope::PerAddress, "sent.", Class::Synced(Merger::Slot)),
     family(Scope::PerAddress, "audit.", Class::Synced(Merger::Audit)),
     family(Scope::PerAddress, "audit-orphan.", Class::Synced(Merger::Audit)),
+    family(Scope::PerAddress, "manifest.", Class::Synced(Merger::Manifest)),
     family(Scope::PerAddress, "mintOutbox.", LATEST),
     family(Scope::PerAddress, "invalid.", LATEST),
     family(Scope::PerAddress, "invalid-orphan.", LATEST),

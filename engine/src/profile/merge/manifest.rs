@@ -246,6 +246,16 @@ impl ManifestEntry {
             .map_or(ManifestStatus::Invalid, |(_, root)| root.status)
     }
 
+    /// The token that this one was split from, if it is known.
+    pub fn split_parent(&self) -> Option<&str> {
+        self.split_parent.as_deref()
+    }
+
+    /// The keys of the audit records that the token was promoted from, in order.
+    pub fn promoted_from(&self) -> impl Iterator<Item = &str> {
+        self.promoted_from.iter().map(JsText::as_str)
+    }
+
     fn visible(&self) -> Map<String, Value> {
         let ranked = self.ranked();
         let mut all = Map::new();

@@ -1,7 +1,7 @@
 use serde_json::Value;
 
 use super::json::{canonical_text, parse_object, whole_number};
-use super::{Ledger, Merge, OutboxRow, Record, Slot, SpentSet, TextSet};
+use super::{Ledger, ManifestEntry, Merge, OutboxRow, Record, Slot, SpentSet, TextSet};
 use crate::profile::envelope::LamportTime;
 
 /// The rule by which two values of a key become one. Every replicated class of keys has one.
@@ -23,6 +23,8 @@ pub enum Merger {
     Audit,
     /// References to bundles ([`Record::parse_bundle_ref`]).
     BundleRef,
+    /// Lines of the manifest ([`ManifestEntry`]).
+    Manifest,
 }
 
 /// What two values came to.
@@ -36,7 +38,7 @@ pub enum Merged {
 
 impl Merger {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::LastWriter,
         Self::Slot,
         Self::Outbox,
@@ -45,6 +47,7 @@ impl Merger {
         Self::Ledger,
         Self::Audit,
         Self::BundleRef,
+        Self::Manifest,
     ];
 
     /// Whether the rule can read a value of a key. One that it cannot loses against every value that it can.
@@ -71,6 +74,12 @@ impl Merger {
             Self::Ledger => join(a, b, |text| Ledger::parse(text).ok(), Ledger::format),
             Self::Audit => merge_records(a, b, |text| Record::parse_audit(text).ok()),
             Self::BundleRef => merge_records(a, b, |text| Record::parse_bundle_ref(text).ok()),
+            Self::Manifest => join(
+                a,
+                b,
+                |text| ManifestEntry::parse(text).ok(),
+                ManifestEntry::format,
+            ),
         }
     }
 }
@@ -198,6 +207,8 @@ mod tests {
             r#"{"tombstoned":true,"deletedAt":9}"#.to_owned(),
             r#"{"lamport":3,"status":"active","auditStatus":"x","reason":"r","recordedAt":1}"#.to_owned(),
             r#"{"lamport":2,"status":"superseded","auditStatus":"audit-promoted","reason":"q","recordedAt":2}"#.to_owned(),
+            r#"{"rootHash":"a","status":"valid","audit_promoted_from":["x"]}"#.to_owned(),
+            r#"{"rootHash":"b","status":"invalid","splitParent":"p","bundleCid":"c"}"#.to_owned(),
             r#"{"status":"superseded", "auditStatus":"x","reason":"s","recordedAt":1}"#.to_owned(),
         ];
         for status in [
@@ -213,7 +224,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_merger_obeys_the_laws_on_text(merger in 0_usize..8, picks in proptest::array::uniform3(0_usize..19)) {
+        fn every_merger_obeys_the_laws_on_text(merger in 0_usize..9, picks in proptest::array::uniform3(0_usize..21)) {
             let merger = Merger::ALL[merger];
             let values = values();
             let [a, b, c] = picks.map(|pick| values[pick].clone());

@@ -29,7 +29,7 @@ pub use merger::{Merged, Merger};
 pub use opstate::{Generation, OpState, OpStateList};
 pub use outbox::{
     ArcFault, DualWriteLayout, OutboxEntry, OutboxMergeError, OutboxRow, OutboxShape, OutboxStatus,
-    OutboxTombstone, Partition, TransitionError, check_dual_write,
+    OutboxTombstone, OutboxUpdateError, Partition, TransitionError, check_dual_write,
 };
 pub use records::Record;
 pub use sets::{BlobOutcome, Ledger, SpentSet, TextSet, promoted_from};

@@ -4,10 +4,12 @@ use serde_json::{Map, Value, json};
 use thiserror::Error;
 
 use super::fields::{self, FOLLOWING, OWN_RULE, SCHEMA, Shape};
-use super::pick::Pick;
+use super::pick::{Pick, ROUND_MAX, Rank};
 use super::status::{OutboxStatus, TransitionError};
 use crate::profile::envelope::LamportTime;
-use crate::profile::merge::json::{Ranked, RowError, canonical_text, parse_object, smaller_text};
+use crate::profile::merge::json::{
+    Ranked, RowError, canonical_text, parse_object, smaller_text, whole_number,
+};
 use crate::profile::merge::text::JsText;
 use crate::profile::merge::{Merge, merge_optional};
 
@@ -51,8 +53,8 @@ pub struct OutboxEntry {
 /// Everything but the id: a product of joins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Body {
-    /// The greatest status of any version, before an override.
-    status: OutboxStatus,
+    /// The greatest rank of any version, before an override.
+    rank: Rank,
     overridden: bool,
     ever_finalizing: bool,
     lamport: LamportTime,
@@ -61,12 +63,39 @@ pub(super) struct Body {
     submit_retries: u64,
     proof_errors: u64,
     poll_started_at: Option<u64>,
-    error: Option<String>,
+    error: ErrorNote,
     completed: BTreeSet<JsText>,
     /// Ids ever outstanding, completed ones included.
     requested: BTreeSet<JsText>,
     shape: Pick<Shape>,
     following: BTreeMap<String, Pick<Ranked>>,
+}
+
+/// What went wrong, as the latest round says; of one round the smaller text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct ErrorNote {
+    round: u64,
+    text: Option<String>,
+}
+
+/// Why an entry was not changed.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum OutboxUpdateError {
+    /// The state machine has no such arc.
+    #[error(transparent)]
+    Transition(#[from] TransitionError),
+    /// An entry is never another transfer's.
+    #[error("the entry is of transfer {id} and stays so; the change made it {found}")]
+    IdChanged {
+        /// Its id.
+        id: String,
+        /// What the change made of it.
+        found: String,
+    },
+    /// What the change made is no entry.
+    #[error(transparent)]
+    Row(#[from] RowError),
 }
 
 impl OutboxEntry {
@@ -92,6 +121,7 @@ impl OutboxEntry {
     /// An entry that is one version.
     fn plain(all: &Map<String, Value>) -> Result<Self, RowError> {
         let status = fields::status(all)?;
+        let rank = Rank::new(status, 0);
         let completed = fields::id_set(all, "completedRequestIds")?;
         let mut requested = fields::id_set(all, "outstandingRequestIds")?;
         requested.extend(completed.iter().cloned());
@@ -101,11 +131,11 @@ impl OutboxEntry {
         let following = all
             .iter()
             .filter(|(name, _)| follows(name))
-            .map(|(name, value)| (name.clone(), Pick::new(status, Ranked::new(value.clone()))));
+            .map(|(name, value)| (name.clone(), Pick::new(rank, Ranked::new(value.clone()))));
         Ok(Self {
             id: fields::id(all)?.to_owned(),
             body: Body {
-                status,
+                rank,
                 overridden: fields::flag(all, "overrideApplied")?,
                 ever_finalizing: fields::flag(all, "everFinalizing")?
                     || status == OutboxStatus::Finalizing,
@@ -115,10 +145,13 @@ impl OutboxEntry {
                 submit_retries: fields::number(all, "submitRetryCount")?,
                 proof_errors: fields::number(all, "proofErrorCount")?,
                 poll_started_at: fields::optional_number(all, "pollStartedAt")?,
-                error: fields::error(all)?.map(str::to_owned),
+                error: ErrorNote {
+                    round: 0,
+                    text: fields::error(all)?.map(str::to_owned),
+                },
                 completed,
                 requested,
-                shape: Pick::new(status, Shape::read(all)?),
+                shape: Pick::new(rank, Shape::read(all)?),
                 following: following.collect(),
             },
         })
@@ -135,7 +168,7 @@ impl OutboxEntry {
         if self.is_revived() {
             OutboxStatus::Finalizing
         } else {
-            self.body.status
+            self.body.rank.status()
         }
     }
 
@@ -145,7 +178,9 @@ impl OutboxEntry {
     }
 
     fn is_revived(&self) -> bool {
-        self.body.overridden && self.body.ever_finalizing && self.body.status.yields_to_override()
+        self.body.overridden
+            && self.body.ever_finalizing
+            && self.body.rank.status().yields_to_override()
     }
 
     /// Merges two versions of one entry.
@@ -191,22 +226,97 @@ impl OutboxEntry {
         if from != to {
             from.check_transition(to, with_override)?;
         }
-        let revived = self.is_revived();
         let needs_override = from != to && from.check_transition(to, false).is_err();
-        let mut body = self.body.clone();
-        body.status = to;
-        body.overridden |= needs_override;
-        body.ever_finalizing |= to == OutboxStatus::Finalizing;
+        let mut entry = self.clone();
+        entry.body.overridden |= needs_override;
+        entry.body.ever_finalizing |= to == OutboxStatus::Finalizing;
+        entry.body.lamport = lamport;
+        entry.body.updated_at = now_ms;
+        let revived = self.is_revived();
+        let shape = self.body.shape.resolve(revived).clone();
+        let following = self.body.following.iter();
+        let following = following.map(|(name, pick)| (name.clone(), pick.resolve(revived).clone()));
+        entry.settle(to, shape, following.collect(), false);
+        Ok(entry)
+    }
+
+    /// Changes the fields of the entry, as a new write of this device, and joins the outcome with the entry: numbers that
+    /// only grow do not shrink, and what is completed stays so. `change` is given the fields as the reference has them.
+    ///
+    /// # Errors
+    /// [`OutboxUpdateError`].
+    pub fn updated(
+        &self,
+        with_override: bool,
+        lamport: LamportTime,
+        now_ms: u64,
+        change: impl FnOnce(&mut Map<String, Value>),
+    ) -> Result<Self, OutboxUpdateError> {
+        let before = self.visible();
+        let mut all = before.clone();
+        change(&mut all);
+        fields::check(&all)?;
+        let mut entry = Self::plain(&all)?;
+        if entry.id != self.id {
+            return Err(OutboxUpdateError::IdChanged {
+                id: self.id.clone(),
+                found: entry.id,
+            });
+        }
+        let (from, to) = (self.status(), entry.body.rank.status());
+        if from != to {
+            from.check_transition(to, with_override)?;
+        }
+        let needs_override = from != to && from.check_transition(to, false).is_err();
+        let revived = self.is_revived();
+        let value = |pick: &Pick<Ranked>| pick.best().1.clone();
+        let shape = entry.body.shape.best().1.clone();
+        let following: BTreeMap<_, _> = (entry.body.following.iter())
+            .map(|(name, pick)| (name.clone(), value(pick)))
+            .collect();
+        let is_same = |name: &str| before.get(name) == all.get(name);
+        let has_changed = *self.body.shape.resolve(revived) != shape
+            || !(self.body.following.keys().chain(following.keys())).all(|name| is_same(name))
+            || !is_same("error");
+        let body = &mut entry.body;
+        body.overridden = self.body.overridden || needs_override;
+        body.ever_finalizing |= self.body.ever_finalizing || to == OutboxStatus::Finalizing;
         body.lamport = lamport;
         body.updated_at = now_ms;
-        body.shape = Pick::new(to, body.shape.resolve(revived).clone());
-        for pick in body.following.values_mut() {
-            *pick = Pick::new(to, pick.resolve(revived).clone());
+        if from == to && !has_changed {
+            body.rank = self.body.rank;
+            body.shape = self.body.shape.clone();
+            body.following.clone_from(&self.body.following);
+            body.error = self.body.error.clone();
+        } else {
+            body.rank = self.body.rank;
+            body.error.round = self.body.error.round;
+            entry.settle(to, shape, following, has_changed);
         }
-        Ok(Self {
-            id: self.id.clone(),
-            body,
-        })
+        // The ids are the same, so that this is no error.
+        Ok(self.clone().merge(entry.clone()).unwrap_or(entry))
+    }
+
+    /// Has the entry say this, over everything that its versions said before.
+    fn settle(
+        &mut self,
+        to: OutboxStatus,
+        shape: Shape,
+        following: BTreeMap<String, Ranked>,
+        is_rewritten: bool,
+    ) {
+        let (before, error) = (self.body.rank, &mut self.body.error);
+        let mut rank = Rank::new(to, before.round());
+        if is_rewritten || rank < before || before.round() < error.round {
+            rank = Rank::new(to, before.round().max(error.round).saturating_add(1));
+            error.round = rank.round();
+        }
+        self.body.rank = rank;
+        self.body.shape = Pick::new(rank, shape);
+        let following = following.into_iter();
+        self.body.following = following
+            .map(|(name, value)| (name, Pick::new(rank, value)))
+            .collect();
     }
 
     /// The fields of the reference.
@@ -242,7 +352,7 @@ impl OutboxEntry {
         for (name, _) in flags.into_iter().filter(|(_, is_set)| *is_set) {
             set(name, true.into());
         }
-        if let Some(error) = &body.error {
+        if let Some(error) = &body.error.text {
             set("error", error.as_str().into());
         }
         if let Some(started) = body.poll_started_at {
@@ -283,17 +393,25 @@ impl OutboxEntry {
                 pick_to_json(pick, |value| value.value().clone()),
             )
         });
-        json!({
-            "status": self.body.status.as_str(),
+        let mut all = json!({
+            "status": rank_to_json(self.body.rank),
             "shape": pick_to_json(&self.body.shape, shape),
             "fields": following.collect::<Map<_, _>>(),
-        })
+        });
+        if let (round @ 1.., Some(all)) = (self.body.error.round, all.as_object_mut()) {
+            all.insert("errorRound".to_owned(), round.into());
+        }
+        all
     }
 
     /// Puts the hidden part back beside the visible one. `None` if it is not what we write.
     fn unhide(mut self, hidden: &Value) -> Option<Self> {
         let hidden = hidden.as_object()?;
-        self.body.status = fields::status(hidden).ok()?;
+        self.body.rank = rank_from_json(hidden.get("status")?)?;
+        self.body.error.round = match hidden.get("errorRound") {
+            None => 0,
+            Some(round) => whole_number(round).filter(|round| (1..=ROUND_MAX).contains(round))?,
+        };
         self.body.shape = pick_from_json(hidden.get("shape")?, |value| {
             Shape::read(value.as_object()?).ok()
         })?;
@@ -321,7 +439,7 @@ impl Merge for Body {
             following.insert(name, pick);
         }
         Self {
-            status: self.status.max(other.status),
+            rank: self.rank.max(other.rank),
             overridden: self.overridden || other.overridden,
             ever_finalizing: self.ever_finalizing || other.ever_finalizing,
             lamport: self.lamport.max(other.lamport),
@@ -330,11 +448,24 @@ impl Merge for Body {
             submit_retries: self.submit_retries.max(other.submit_retries),
             proof_errors: self.proof_errors.max(other.proof_errors),
             poll_started_at: merge_optional(self.poll_started_at, other.poll_started_at, Ord::min),
-            error: merge_optional(self.error, other.error, smaller_text),
+            error: self.error.merge(other.error),
             completed: union(self.completed, other.completed),
             requested: union(self.requested, other.requested),
             shape: self.shape.merge(other.shape),
             following,
+        }
+    }
+}
+
+impl Merge for ErrorNote {
+    fn merge(self, other: Self) -> Self {
+        match self.round.cmp(&other.round) {
+            core::cmp::Ordering::Greater => self,
+            core::cmp::Ordering::Less => other,
+            core::cmp::Ordering::Equal => Self {
+                round: self.round,
+                text: merge_optional(self.text, other.text, smaller_text),
+            },
         }
     }
 }
@@ -348,9 +479,29 @@ fn texts<'t>(texts: impl IntoIterator<Item = &'t JsText>) -> Vec<Value> {
     texts.into_iter().map(|text| text.as_str().into()).collect()
 }
 
+/// A status, and with its round if that is not the first.
+fn rank_to_json(rank: Rank) -> Value {
+    match rank.round() {
+        0 => rank.status().as_str().into(),
+        round => json!([rank.status().as_str(), round]),
+    }
+}
+
+fn rank_from_json(json: &Value) -> Option<Rank> {
+    let (status, round) = match json {
+        Value::Array(parts) => match parts.as_slice() {
+            [status, round] => (status, whole_number(round)?),
+            _ => return None,
+        },
+        status => (status, 0),
+    };
+    let status = OutboxStatus::parse(status.as_str()?)?;
+    (round <= ROUND_MAX).then(|| Rank::new(status, round))
+}
+
 fn pick_to_json<T: Ord + Clone>(pick: &Pick<T>, write: impl Fn(&T) -> Value) -> Value {
-    let (status, value) = pick.best();
-    let mut parts = vec![status.as_str().into(), write(value)];
+    let (rank, value) = pick.best();
+    let mut parts = vec![rank_to_json(*rank), write(value)];
     parts.extend(pick.finalizing().map(&write));
     parts.into()
 }
@@ -359,18 +510,14 @@ fn pick_from_json<T: Ord + Clone>(
     json: &Value,
     read: impl Fn(&Value) -> Option<T>,
 ) -> Option<Pick<T>> {
-    let (status, value, finalizing) = match json.as_array()?.as_slice() {
-        [status, value] => (status, value, None),
-        [status, value, finalizing] => (status, value, Some(finalizing)),
+    let (rank, value, finalizing) = match json.as_array()?.as_slice() {
+        [rank, value] => (rank, value, None),
+        [rank, value, finalizing] => (rank, value, Some(finalizing)),
         _ => return None,
     };
     let finalizing = match finalizing {
         Some(value) => Some(read(value)?),
         None => None,
     };
-    Pick::from_parts(
-        OutboxStatus::parse(status.as_str()?)?,
-        read(value)?,
-        finalizing,
-    )
+    Pick::from_parts(rank_from_json(rank)?, read(value)?, finalizing)
 }

@@ -46,14 +46,15 @@ fn versions() -> impl Strategy<Value = OutboxEntry> {
         proptest::collection::vec("[p-r]", 0..3),
         proptest::collection::vec("[p-r]", 0..3),
     );
-    (0_usize..11, flags, numbers, shape, optional, ids).prop_map(
+    let moves = proptest::collection::vec(0_usize..11, 0..4);
+    (0_usize..11, flags, numbers, shape, optional, (ids, moves)).prop_map(
         |(
             status,
             (overridden, ever),
             (lamport, created, retries, started),
             (cid, tokens, mode),
             optional,
-            ids,
+            (ids, moves),
         )| {
             let mut all = sample(OutboxStatus::ALL[status]);
             let mut set = |name: &str, value: Value| all[name] = value;
@@ -81,7 +82,11 @@ fn versions() -> impl Strategy<Value = OutboxEntry> {
                     set(name, value);
                 }
             }
-            entry(&all)
+            let lamport = LamportTime::new(lamport).unwrap();
+            moves.into_iter().fold(entry(&all), |entry, to| {
+                let moved = entry.with_status(OutboxStatus::ALL[to], true, lamport, created);
+                moved.unwrap_or(entry)
+            })
         },
     )
 }
@@ -277,4 +282,58 @@ fn a_move_is_a_new_write_and_settles_what_versions_said() {
         revived.clone().merge(failed).unwrap().status(),
         OutboxStatus::Finalizing
     );
+}
+
+#[test]
+fn a_move_back_counts_on_every_device_until_the_transfer_is_over() {
+    use OutboxStatus::{Delivered, Expired, FailedTransient, Finalized, Finalizing, Sending};
+    let at = |lamport| LamportTime::new(lamport).unwrap();
+    let joined = |a: &OutboxEntry, b: &OutboxEntry| a.clone().merge(b.clone()).unwrap();
+    let moved = |entry: &OutboxEntry, to| entry.with_status(to, false, at(9), 40).unwrap();
+    for (from, to) in [
+        (Sending, FailedTransient),
+        (Delivered, Sending),
+        (Finalizing, FailedTransient),
+        (Finalized, Expired),
+    ] {
+        let before = entry(&sample(from));
+        let after = moved(&before, to);
+        assert_eq!(joined(&before, &after).status(), to, "{from:?}");
+        assert_eq!(joined(&after, &before).status(), to, "{from:?}");
+    }
+    let failed = moved(&entry(&sample(Sending)), FailedTransient);
+    let again = moved(&failed, Sending);
+    assert_eq!(joined(&failed, &again).status(), Sending);
+    // Another device, which knew nothing of the failure, finished the transfer.
+    let finished = entry(&sample(Finalized));
+    assert_eq!(joined(&again, &finished).status(), Finalized);
+}
+
+#[test]
+fn a_changed_field_counts_although_another_value_would_win() {
+    let at = |lamport| LamportTime::new(lamport).unwrap();
+    let mut all = sample(OutboxStatus::Sending);
+    all["memo"] = "a".into();
+    all["error"] = "a".into();
+    all["submitRetryCount"] = 3.into();
+    let before = entry(&all);
+    let after = before
+        .updated(false, at(9), 40, |all| {
+            all["memo"] = "z".into();
+            all["submitRetryCount"] = 1.into();
+            all.remove("error");
+        })
+        .unwrap();
+    let shown = before.clone().merge(after).unwrap().to_visible_json();
+    assert_eq!(
+        (&shown["memo"], &shown["submitRetryCount"]),
+        (&json!("z"), &json!(3))
+    );
+    assert_eq!(shown.get("error"), None);
+    let refused = before.updated(false, at(9), 40, |all| all["id"] = "o2".into());
+    assert!(matches!(refused, Err(OutboxUpdateError::IdChanged { .. })));
+    let refused = before.updated(false, at(9), 40, |all| all["status"] = "finalized".into());
+    assert!(matches!(refused, Err(OutboxUpdateError::Transition(_))));
+    let refused = before.updated(false, at(9), 40, |all| all["status"] = "done".into());
+    assert!(matches!(refused, Err(OutboxUpdateError::Row(_))));
 }
