@@ -39,6 +39,12 @@ pub(crate) enum Folding {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ValueVersion([u8; 16]);
 
+impl ValueVersion {
+    pub(crate) const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
 /// The operations on one key that still count, of all that were applied.
 ///
 /// It is a function of the *set* of operations applied, whatever their order and however often each came:

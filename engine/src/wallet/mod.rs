@@ -27,10 +27,11 @@ pub use disposition::{
     DispositionReason, cascade, invalid_record,
 };
 pub use handle::{
-    BundleTaken, Consolidation, ConsolidationReport, ConsolidationStep, OracleReport,
-    OwnerPredicate, ProofVerifier, RecoveryReport, SaveReport, SaveScope, SpentOracle, SyncReport,
-    TokenEntry, TokenStatus, WaitingBundle, Wallet, WalletCounts, WalletImportOptions,
-    WalletImportReport, WalletOptions, WalletStatus, WalletTokens,
+    Balance, BundleTaken, Consolidation, ConsolidationReport, ConsolidationStep, HistoryEntry,
+    InvoiceEntry, InvoiceState, OracleReport, OwnerPredicate, ProofVerifier, RecoveryReport,
+    SaveReport, SaveScope, SentToken, SpentOracle, SpentState, SyncReport, TokenEntry, TokenStatus,
+    WaitingBundle, Wallet, WalletCounts, WalletImportOptions, WalletImportReport, WalletOptions,
+    WalletStatus, WalletTokens, WalletViews,
 };
 pub use import::{
     Holdings, MemoryHoldings, MemoryToken, Taken, Verdict, VerdictTally, import_token,

@@ -137,6 +137,19 @@ impl<'t> TxfToken<'t> {
         )
     }
 
+    /// Ids and amounts of the coins in it, in order. What is no pair of texts is passed over.
+    pub fn coins(&self) -> impl Iterator<Item = (Cow<'t, str>, Cow<'t, str>)> + use<'t> {
+        let pairs = self.genesis_data().and_then(|data| data.get("coinData"));
+        pairs
+            .into_iter()
+            .flat_map(|list| list.items())
+            .filter_map(|pair| {
+                let mut parts = pair.items();
+                let (coin_id, amount) = (parts.next()?, parts.next()?);
+                Some((coin_id.as_text()?, amount.as_text()?))
+            })
+    }
+
     /// Id and amount of the first coin in it.
     pub fn first_coin(&self) -> Option<(Cow<'t, str>, Cow<'t, str>)> {
         let pair = self.genesis_data()?.get("coinData")?.items().next()?;

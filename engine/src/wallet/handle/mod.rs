@@ -12,6 +12,7 @@
 mod bundle;
 mod change;
 mod consolidate;
+mod derived;
 mod history;
 mod holdings;
 mod import;
@@ -29,6 +30,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub use self::bundle::BundleTaken;
 pub use self::consolidate::{
     Consolidation, ConsolidationReport, ConsolidationStep, RecoveryReport,
+};
+pub use self::derived::{
+    Balance, HistoryEntry, InvoiceEntry, InvoiceState, SentToken, SpentState, WalletViews,
 };
 pub use self::import::{WalletImportOptions, WalletImportReport};
 pub use self::read::{TokenEntry, TokenStatus, WalletStatus, WalletTokens};
@@ -71,6 +75,7 @@ pub struct Wallet {
     inventory: Inventory,
     options: Arc<WalletOptions>,
     spent: Arc<Mutex<ReadSpent>>,
+    derived: derived::SharedDerived,
 }
 
 /// The list of spent states as it was read last. Reading it takes as long as it is, and most changes find it as it was.
@@ -127,6 +132,7 @@ impl Engine {
             address: address.clone(),
             options: Arc::new(options),
             spent: Arc::default(),
+            derived: Arc::default(),
         })
     }
 }

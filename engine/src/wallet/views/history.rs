@@ -75,19 +75,21 @@ pub fn derive_history(file: &TokenFile<'_>, own: Option<&OwnAddress>) -> Vec<Der
         let active = file.active().iter().filter(move |(_, token)| ours(token));
         active.filter_map(|(key, token)| event(HistoryKind::Received, key, token, None))
     });
-    let events = sent.chain(received).enumerate();
+    number(sent.chain(received))
+}
+
+/// Events with what was sent before what was received, and their numbers among all.
+pub(super) fn number(events: impl IntoIterator<Item = DerivedEvent>) -> Vec<DerivedEvent> {
+    let mut events: Vec<_> = events.into_iter().collect();
+    events.sort_by_key(|event| event.kind != HistoryKind::Sent);
+    for (number, event) in events.iter_mut().enumerate() {
+        let name = match event.kind {
+            HistoryKind::Sent => "derived-sent",
+            _ => "derived-recv",
+        };
+        event.id = format!("{name}-{number}");
+    }
     events
-        .map(|(number, event)| {
-            let name = match event.kind {
-                HistoryKind::Sent => "derived-sent",
-                _ => "derived-recv",
-            };
-            DerivedEvent {
-                id: format!("{name}-{number}"),
-                ..event
-            }
-        })
-        .collect()
 }
 
 fn event(

@@ -1,5 +1,6 @@
 use serde_json::{Map, Value, json};
 
+use super::history::number;
 use super::{
     DerivedEvent, DerivedSent, DerivedTombstone, OwnAddress, TokenFile, derive_history,
     derive_sent, derive_tombstones,
@@ -35,6 +36,19 @@ impl DerivedViews {
             sent: derive_sent(file),
             history: derive_history(file, own),
         }
+    }
+
+    /// The views of several files that share no token, as those of one file of all their tokens.
+    #[must_use]
+    pub fn joined(parts: impl IntoIterator<Item = Self>) -> Self {
+        let mut all = Self::default();
+        for part in parts {
+            all.tombstones.extend(part.tombstones);
+            all.sent.extend(part.sent);
+            all.history.extend(part.history);
+        }
+        all.history = number(all.history);
+        all
     }
 
     /// The one value in which the reference keeps them: `{tombstones, sent, history}`, every record with the time
@@ -101,6 +115,22 @@ mod tests {
             let views = views(&format!(r#"{{"{name}":{token}}}"#), Some("me"));
             assert_eq!(views, DerivedViews::default(), "{name}");
         }
+    }
+
+    #[test]
+    fn the_views_of_parts_are_those_of_the_whole() {
+        let token = |id: &str| {
+            format!(
+                r#"{{"genesis":{{"data":{{"tokenId":"{id}"}}}},"transactions":[{{"newStateHash":"s"}}]}}"#
+            )
+        };
+        let [a, b, c, d] = ["a", "b", "c", "d"].map(token);
+        let first = format!(r#""_a":{a},"archived-b":{b}"#);
+        let second = format!(r#""_c":{c},"archived-d":{d}"#);
+        let whole = views(&format!("{{{first},{second}}}"), Some("me"));
+        let parts = [first, second].map(|part| views(&format!("{{{part}}}"), Some("me")));
+        assert_eq!(DerivedViews::joined(parts), whole);
+        assert_eq!(whole.history.len(), 4);
     }
 
     #[test]
