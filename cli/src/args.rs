@@ -89,6 +89,10 @@ pub(crate) enum Command {
     /// Carry what devices wrote from one to another in files
     #[command(subcommand)]
     Delta(Delta),
+    /// Store a bundle outside this store, pin it there and read it back
+    Pin(Pin),
+    /// Fetch a bundle, check every block of it, and import its tokens
+    Fetch(Fetch),
     /// Import a sample wallet, show what is shared, export it again and prove it equal
     Demo,
 }
@@ -273,4 +277,66 @@ pub(crate) enum Delta {
         /// File to read
         file: PathBuf,
     },
+}
+
+/// Store a bundle outside this store, pin it there and read it back.
+///
+/// The bundle is taken from the file that --from names, else from this store and the gateways. What a place says it stored
+/// is not believed: the bundle counts as pinned there once every block of it came back.
+#[derive(Args, Debug)]
+pub(crate) struct Pin {
+    /// The bundle, as in bafyrei...
+    pub(crate) cid: String,
+
+    /// Its archive, as `uxf export --format car` writes one
+    #[arg(long, value_name = "FILE")]
+    pub(crate) from: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) places: Places,
+}
+
+/// Fetch a bundle, check every block of it, and import its tokens.
+///
+/// It is looked for in this store, in the directories, with the nodes and with the gateways, in this order. Places that lie, send
+/// pages or too much, or take too long are passed over; nothing is imported unless all of it is there.
+#[derive(Args, Debug)]
+pub(crate) struct Fetch {
+    /// The bundle, as in bafyrei...
+    pub(crate) cid: String,
+
+    /// Write its archive to a file and import nothing
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) places: Places,
+}
+
+/// Where bundles are stored and fetched from; each may be named several times.
+#[derive(Args, Debug)]
+pub(crate) struct Places {
+    /// Trustless gateway to fetch from, as in `https://ipfs.io`; nothing can be stored there
+    #[arg(long, value_name = "URL")]
+    pub(crate) gateway: Vec<String>,
+
+    /// IPFS node by the address of its RPC, as in `http://127.0.0.1:5001`
+    #[arg(long, value_name = "URL")]
+    pub(crate) api: Vec<String>,
+
+    /// Directory of blocks, as on another disk
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Vec<PathBuf>,
+
+    /// File with what the nodes want to know: a token, or a name and a password as NAME:PASSWORD
+    #[arg(long, env = "UXF_API_SECRET_FILE", value_name = "FILE")]
+    pub(crate) api_secret_file: Option<PathBuf>,
+
+    /// Give a request this long, storing twice and all of a fetch four times
+    #[arg(long, default_value_t = 30, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub(crate) timeout: u64,
+
+    /// Ask once, also after failures that may pass
+    #[arg(long)]
+    pub(crate) no_retry: bool,
 }

@@ -32,6 +32,9 @@ pub(super) fn run(cli: &Cli, args: &Export, out: &Output) -> Result<Outcome, Fai
     for (file, size) in &written.files {
         out.say(format!("{}: {}", file.display(), bytes(*size)));
     }
+    for cid in &written.bundles {
+        out.say(format!("bundle {cid}"));
+    }
     let exported = tokens.len() - written.too_large.len();
     out.say(format!("exported {} tokens", count(exported as u64)));
     for token in &written.too_large {
@@ -44,7 +47,12 @@ pub(super) fn run(cli: &Cli, args: &Export, out: &Output) -> Result<Outcome, Fai
         .iter()
         .map(|(file, size)| json!({ "file": file, "bytes": size }))
         .collect();
-    out.document(&json!({ "tokens": exported, "files": files, "tooLarge": written.too_large }));
+    out.document(&json!({
+        "tokens": exported,
+        "files": files,
+        "bundles": written.bundles,
+        "tooLarge": written.too_large,
+    }));
     match (exported, written.too_large.len()) {
         (_, 0) => Ok(Outcome::Done),
         (0, _) => Err(Failure::silent()),
@@ -65,6 +73,8 @@ fn profile(cli: &Cli, args: &Export, out: &Output) -> Result<Outcome, Failure> {
 #[derive(Debug, Default)]
 struct Written {
     files: Vec<(PathBuf, u64)>,
+    /// Ids of the bundles in the files, by which `uxf pin` stores and `uxf fetch` fetches them.
+    bundles: Vec<String>,
     too_large: Vec<String>,
 }
 
@@ -97,6 +107,7 @@ fn write(inventory: &Inventory, tokens: &[TokenId], args: &Export) -> Result<Wri
             })?;
             for (file, car) in begun.into_iter().zip(export.cars) {
                 written.files.push((file.keep()?, car.bytes));
+                written.bundles.push(car.root.to_cid_text());
             }
             written.too_large = export
                 .too_large

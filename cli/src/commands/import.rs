@@ -86,7 +86,7 @@ fn read(file: &Path, bytes_max: u64) -> Result<Vec<u8>, Failure> {
     Ok(input)
 }
 
-fn say(file: &Path, report: &ImportReport, out: &Output) {
+pub(super) fn say(file: &Path, report: &ImportReport, out: &Output) {
     out.say(format!(
         "{}: {}, {} added, {} updated, {} unchanged, {} refused; {} elements new ({})",
         file.display(),
@@ -118,7 +118,7 @@ fn say(file: &Path, report: &ImportReport, out: &Output) {
     }
 }
 
-fn document(file: &Path, report: &ImportReport) -> Value {
+pub(super) fn document(file: &Path, report: &ImportReport) -> Value {
     let rejected: Vec<Value> = report
         .rejected
         .iter()

@@ -2,12 +2,14 @@
 
 mod automerge;
 mod backup;
+mod bulk;
 mod compact;
 mod del;
 mod delta;
 mod demo;
 mod device;
 mod export;
+mod fetch;
 mod gc;
 mod get;
 mod import;
@@ -17,6 +19,7 @@ mod keys;
 mod list;
 mod log;
 mod new_file;
+mod pin;
 mod profile;
 mod put;
 mod seed;
@@ -59,6 +62,8 @@ pub(crate) fn run(cli: &Cli, out: &Output) -> Result<Outcome, Failure> {
         Command::Watch(args) => watch::run(cli, args, out),
         Command::Device(args) => device::run(cli, args, out),
         Command::Delta(args) => delta::run(cli, args, out),
+        Command::Pin(args) => pin::run(cli, args, out),
+        Command::Fetch(args) => fetch::run(cli, args, out),
         Command::Demo => demo::run(cli, out),
     }
 }
