@@ -8,10 +8,12 @@
 mod audit;
 pub mod collections;
 mod dedup;
+mod directory;
 mod disposition;
 pub mod files;
 mod handle;
 mod import;
+pub mod legacy;
 mod legacy_import;
 mod mode;
 mod outbox_migration;
@@ -22,6 +24,7 @@ pub mod views;
 
 pub use audit::{AuditRecord, PromotionStep};
 pub use dedup::{DedupKey, HistoryKind};
+pub use directory::{DirectoryKind, DirectoryLook, StoreCondition};
 pub use disposition::{
     ContentHash, ContentHashError, DISPOSITIONS_LISTED_MAX, DispositionCollection,
     DispositionReason, cascade, invalid_record,
@@ -31,7 +34,7 @@ pub use handle::{
     InvoiceEntry, InvoiceState, OracleReport, OwnerPredicate, ProofVerifier, RecoveryReport,
     SaveReport, SaveScope, SentToken, SpentOracle, SpentState, SyncReport, TokenEntry, TokenStatus,
     WaitingBundle, Wallet, WalletCounts, WalletImportOptions, WalletImportReport, WalletOptions,
-    WalletStatus, WalletTokens, WalletViews,
+    WalletStatus, WalletTokens, WalletViews, wallet_of_inventory,
 };
 pub use import::{
     Holdings, MemoryHoldings, MemoryToken, Taken, Verdict, VerdictTally, import_token,

@@ -98,6 +98,9 @@ pub enum ModeRefusal {
     /// A profile was asked for where a legacy wallet is; it has to be moved in first.
     #[error("the directory holds a legacy wallet; migrate it into a profile")]
     LegacyOnDisk,
+    /// A profile of the reference is there, which is of another make.
+    #[error("the directory holds a profile wallet of the reference; choose another one")]
+    ReferenceProfileOnDisk,
     /// A profile was asked for of a program that cannot work with them.
     #[error("this program was built without profiles")]
     NoProfileRuntime,

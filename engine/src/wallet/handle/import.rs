@@ -255,7 +255,7 @@ impl WalletImportReport {
 
 /// States of archived tokens: those were sent away from. A state that the file also holds is not among them, for two states
 /// may be known by one key.
-fn sent_away(file: &TokenFile<'_>) -> Vec<(String, String)> {
+pub(super) fn sent_away(file: &TokenFile<'_>) -> Vec<(String, String)> {
     let state = |token: &TxfToken<'_>| {
         let token_id = token.token_id()?.to_ascii_lowercase();
         let key = DedupKey::of(token);
@@ -272,7 +272,7 @@ fn sent_away(file: &TokenFile<'_>) -> Vec<(String, String)> {
 
 impl Change<'_> {
     /// Notes states as spent, as far as they are not yet, and joins their tokens anew.
-    fn spend_new(&mut self, states: &[(String, String)]) -> Result<(), Error> {
+    pub(super) fn spend_new(&mut self, states: &[(String, String)]) -> Result<(), Error> {
         let is_new = |(token_id, hash): &&(String, String)| !self.spent.contains(token_id, hash);
         let new: Vec<_> = states.iter().filter(is_new).cloned().collect();
         self.spend(&new)?;

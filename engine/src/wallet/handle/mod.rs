@@ -9,6 +9,7 @@
 //! compares. Every row written says what it was when it was read, and so does the list of spent states: if one of them
 //! differs by then, nothing of the batch is applied and the change is worked out again.
 
+mod archived;
 mod bundle;
 mod change;
 mod consolidate;
@@ -18,6 +19,7 @@ mod holdings;
 mod import;
 mod join;
 mod merged;
+mod names;
 mod read;
 mod rules;
 mod save;
@@ -35,6 +37,7 @@ pub use self::derived::{
     Balance, HistoryEntry, InvoiceEntry, InvoiceState, SentToken, SpentState, WalletViews,
 };
 pub use self::import::{WalletImportOptions, WalletImportReport};
+pub use self::names::wallet_of_inventory;
 pub use self::read::{TokenEntry, TokenStatus, WalletStatus, WalletTokens};
 pub use self::rules::{OwnerPredicate, ProofVerifier, SpentOracle, WalletOptions};
 pub use self::save::{SaveReport, SaveScope};
