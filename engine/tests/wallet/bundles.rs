@@ -38,6 +38,29 @@ fn a_spent_token_is_in_no_save() {
     assert_eq!(names, [id(&kept)]);
 }
 
+/// Whether a sync came between or not.
+#[test]
+fn what_another_device_has_spent_is_in_no_save() {
+    let (one, two) = (device("one"), device("two"));
+    let (first, second) = (token(0, 1), token(1, 1));
+    let cid = one.bundle(&[&first]);
+    two.wallet.add_bundle_car(&cid, &one.car(&cid)).unwrap();
+    two.import(&second);
+    for n in 2..5 {
+        one.bundle(&[&token(n, 0)]);
+    }
+    one.import(&second);
+    for spent in [&first, &second] {
+        two.wallet.spend(&id(spent)).unwrap();
+    }
+    two.tell(&one);
+    assert_eq!(seen(&one).len(), 5, "nobody has synced");
+    assert!(one.wallet.save().unwrap().is_empty());
+    let saved = one.wallet.save_scope(SaveScope::Everything).unwrap();
+    assert_eq!(saved.tokens, 3);
+    one.is_sound();
+}
+
 #[test]
 fn a_large_save_is_split_into_bundles_that_others_can_read() {
     let device = device("one");

@@ -253,6 +253,24 @@ impl<'w> Change<'w> {
         row.map(|row| JoinedRow::decode(token_id, &row)).transpose()
     }
 
+    /// A row as it is to be: what was spent on other devices counts before [`Wallet::sync`] has hidden it.
+    pub(super) fn current(&self, token_id: &str, row: JoinedRow) -> Result<JoinedRow, Error> {
+        let is_in_list = |hash: &str| self.spent.contains(token_id, hash);
+        let is_named = |one: &Candidate| {
+            let mut hashes = one.keys.iter().filter_map(DedupKey::state_hash);
+            hashes.any(is_in_list) || is_in_list(&one.root.to_string())
+        };
+        if !row.is_shown() || !row.candidates.iter().any(is_named) {
+            return Ok(row);
+        }
+        let known = Known {
+            token_id,
+            spent: &self.spent,
+            options: &self.wallet.options,
+        };
+        Ok(join(&self.snapshot, row.candidates, &known)?.row)
+    }
+
     /// Pins a state for the row if no bundle does.
     fn hold(&mut self, candidate: &mut Candidate) -> Result<(), Error> {
         if candidate.is_local || !candidate.bundles.is_empty() {

@@ -179,7 +179,7 @@ impl Change<'_> {
         let mut content = Content::default();
         for row in self.wallet.rows(&self.snapshot, WalletRowKind::Token)? {
             let (token_id, row) = row?;
-            let row = JoinedRow::decode(&token_id, &row)?;
+            let row = self.current(&token_id, JoinedRow::decode(&token_id, &row)?)?;
             let roots = self.roots_of(&token_id, &row, tags)?;
             if let Some(token_id) = TokenId::new(&token_id).filter(|_| !roots.is_empty()) {
                 content.add(&token_id, &row, &roots);
@@ -217,6 +217,7 @@ impl Change<'_> {
             let Some(row) = self.peek(token_id.as_str())? else {
                 return Ok(false);
             };
+            let row = self.current(token_id.as_str(), row)?;
             let roots = self.roots_of(token_id.as_str(), &row, &tags)?;
             let is_in_result = |root: &ElementHash| {
                 let mut named = row.candidates.iter().filter(|one| one.root == *root);

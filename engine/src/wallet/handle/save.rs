@@ -112,7 +112,7 @@ impl Change<'_> {
         let (mut layers, mut instances) = (Vec::<Manifest>::new(), Vec::new());
         for row in self.wallet.rows(&self.snapshot, WalletRowKind::Token)? {
             let (token_id, row) = row?;
-            let row = JoinedRow::decode(&token_id, &row)?;
+            let row = self.current(&token_id, JoinedRow::decode(&token_id, &row)?)?;
             let Some(id) = TokenId::new(&token_id).filter(|_| row.is_shown()) else {
                 continue;
             };
