@@ -4,6 +4,7 @@ mod arrivals;
 pub mod crash;
 pub mod disk;
 pub mod http;
+pub mod network;
 mod rng;
 mod wallet;
 

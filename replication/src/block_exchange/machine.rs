@@ -7,7 +7,7 @@ use super::fetch::Asked;
 use super::graph::{FetchError, Graph, Role};
 use super::serve::Serving;
 use super::store::{BlocksError, StoreReply, StoreRequest};
-use crate::wire::{Message, WANTS_MAX};
+use crate::wire::{Message, REQUESTS_MAX, WANTS_MAX};
 use crate::{Misbehaviour, Peer, Timestamp};
 
 /// Limits of the exchange of blocks.
@@ -27,14 +27,12 @@ pub struct ExchangeConfig {
     pub store_bytes: usize,
     /// Most blocks of one request. Default 128; 1 to 256.
     pub request_blocks: usize,
-    /// Most requests to one peer at once. Default 2, so that one is answered while the next is on its way.
+    /// Most requests to one peer at once. Default 2, so that one is answered while the next is on its way; most 4.
     pub requests: usize,
     /// Longest time without an answer to a request. Default 15 s.
     pub request_timeout: Duration,
     /// After what time peers are asked again for what they did not have. Default 30 s.
     pub retry: Duration,
-    /// Most requests of one peer that wait here. Default 4. A peer that sends more is disconnected.
-    pub serves: usize,
     /// Most peers. Default 256.
     pub peers_max: usize,
 }
@@ -52,7 +50,6 @@ impl Default for ExchangeConfig {
             requests: 2,
             request_timeout: Duration::from_secs(15),
             retry: Duration::from_secs(30),
-            serves: 4,
             peers_max: 256,
         }
     }
@@ -133,6 +130,7 @@ impl BlockExchange {
         let request_blocks = config.request_blocks.clamp(1, WANTS_MAX);
         let config = ExchangeConfig {
             request_blocks,
+            requests: config.requests.clamp(1, REQUESTS_MAX),
             ..config
         };
         Self {

@@ -7,7 +7,8 @@ use uxf_codec::ElementHash;
 use super::machine::{BlockExchange, Output};
 use super::store::{BlocksError, StoreRequest};
 use crate::wire::{
-    BLOCK_BYTES_MAX, BLOCKS_BYTES_TARGET, Block, Blocks, Have, Message, Want, WantKind,
+    BLOCK_BYTES_MAX, BLOCKS_BYTES_TARGET, Block, Blocks, Have, Message, REQUESTS_MAX, Want,
+    WantKind,
 };
 use crate::{Misbehaviour, Peer};
 
@@ -35,7 +36,7 @@ impl BlockExchange {
         let Some(serving) = self.serving.get_mut(&peer) else {
             return Ok(());
         };
-        if serving.wants.len() >= self.config.serves {
+        if serving.wants.len() >= REQUESTS_MAX {
             let what = "requests for blocks";
             return Err(Misbehaviour::TooMuch { what });
         }

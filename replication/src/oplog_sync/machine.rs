@@ -8,7 +8,7 @@ use super::history::{HistoryError, Taken};
 use super::pull::Run;
 use super::push::Push;
 use super::store::{Have, StoreReply, StoreRequest};
-use crate::wire::{AGAIN_MAX, Announce, Hello, Message, SKIPS_MAX, StatementsDigest};
+use crate::wire::{AGAIN_MAX, Announce, Hello, Message, ROUNDS_MAX, SKIPS_MAX, StatementsDigest};
 use crate::{Misbehaviour, Peer, Timestamp};
 
 /// Limits of the synchronising of one profile.
@@ -20,7 +20,7 @@ pub struct SyncConfig {
     /// Longest round that is accepted, in bytes. Default 64 MiB. It bounds the checkpoint that can be taken: the engine
     /// takes one whole.
     pub round_bytes_max: usize,
-    /// Rounds sent that are not acknowledged. Default 2, at least 1.
+    /// Rounds sent that are not acknowledged. Default and most 2, at least 1.
     pub window: u32,
     /// Bytes of rounds that came and are not taken in yet, of all peers together. Default 128 MiB. A peer that brings
     /// more is disconnected.
@@ -40,7 +40,7 @@ impl Default for SyncConfig {
         Self {
             round_bytes: 1 << 20,
             round_bytes_max: 64 << 20,
-            window: 2,
+            window: ROUNDS_MAX,
             buffer_bytes_max: 128 << 20,
             run_timeout: Duration::from_secs(30),
             hello_timeout: Duration::from_secs(2),

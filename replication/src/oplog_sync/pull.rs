@@ -9,7 +9,7 @@ use super::history::{HistoryError, Taken};
 use super::machine::{OplogSync, Output};
 use super::round::{read_round, salvage_round};
 use super::store::StoreRequest;
-use crate::wire::{Cut, DELTA_PART_BYTES_MAX, DeltaPart, Message};
+use crate::wire::{Cut, DELTA_PART_BYTES_MAX, DeltaPart, Message, ROUNDS_MAX};
 use crate::{Misbehaviour, Peer, Timestamp};
 
 /// What a peer gives.
@@ -106,7 +106,7 @@ impl OplogSync {
     ) -> Result<(), Misbehaviour> {
         let what = "delta";
         let out_of_turn = Misbehaviour::OutOfTurn { what };
-        let (window, limit) = (self.config.window, self.config.round_bytes_max);
+        let limit = self.config.round_bytes_max;
         let held = self.buffered_bytes().saturating_add(part.bytes.len());
         let Some(run) = self.runs.get_mut(&part.run) else {
             // What was on its way when the run was given up.
@@ -132,7 +132,7 @@ impl OplogSync {
             return Ok(());
         }
         let waiting = run.rounds.len() + usize::from(run.taking.is_some());
-        if waiting >= usize::try_from(window).unwrap_or(usize::MAX) {
+        if waiting >= usize::try_from(ROUNDS_MAX).unwrap_or(usize::MAX) {
             let what = "rounds that were not acknowledged";
             return Err(Misbehaviour::TooMuch { what });
         }

@@ -7,7 +7,9 @@ use super::history::{Given, HistoryError};
 use super::machine::{OplogSync, Output, raise, set};
 use super::round::encode_round;
 use super::store::StoreRequest;
-use crate::wire::{Cut, DELTA_PART_BYTES_MAX, DeltaPart, Hello, Message, StatementsDigest};
+use crate::wire::{
+    Cut, DELTA_PART_BYTES_MAX, DeltaPart, Hello, Message, ROUNDS_MAX, StatementsDigest,
+};
 use crate::{Misbehaviour, Peer, Timestamp};
 
 /// What a peer is given.
@@ -59,7 +61,8 @@ impl OplogSync {
 
     /// Has the next round read, if there is one and the peer has room for it.
     fn step_push(&mut self, peer: Peer) {
-        let (window, bytes_max) = (self.config.window, self.config.round_bytes);
+        let window = self.config.window.clamp(1, ROUNDS_MAX);
+        let bytes_max = self.config.round_bytes;
         let Some(state) = self.peers.get_mut(&peer) else {
             return;
         };

@@ -9,6 +9,8 @@ use super::cursor::{self, Cursor};
 pub const BLOCK_BYTES_MAX: usize = (1 << 20) + 1024;
 /// Bytes of blocks after which a message is closed, unless its only block is longer.
 pub const BLOCKS_BYTES_TARGET: usize = 128 << 10;
+/// Most requests for blocks that are not answered yet.
+pub const REQUESTS_MAX: usize = 4;
 /// Most blocks that one message asks for or brings.
 pub const WANTS_MAX: usize = 256;
 

@@ -20,7 +20,8 @@ mod sync;
 mod tests;
 
 pub use blocks::{
-    BLOCK_BYTES_MAX, BLOCKS_BYTES_TARGET, Block, Blocks, Have, WANTS_MAX, Want, WantKind,
+    BLOCK_BYTES_MAX, BLOCKS_BYTES_TARGET, Block, Blocks, Have, REQUESTS_MAX, WANTS_MAX, Want,
+    WantKind,
 };
 pub use error::DecodeError;
 pub use frame::{FRAME_BYTES_MAX, Frame, FrameReader, SessionId};
@@ -31,7 +32,8 @@ pub use ranges::{
 };
 pub use session::{CloseReason, Nonce, Open, ProfileTag, Refusal, Refused, Versions};
 pub use sync::{
-    AGAIN_MAX, Announce, Cut, DELTA_PART_BYTES_MAX, DeltaPart, Hello, SKIPS_MAX, StatementsDigest,
+    AGAIN_MAX, Announce, Cut, DELTA_PART_BYTES_MAX, DeltaPart, Hello, ROUNDS_MAX, SKIPS_MAX,
+    StatementsDigest,
 };
 
 /// The protocol of sessions, oplogs and reconciliation on a stream of its own.

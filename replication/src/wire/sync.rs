@@ -12,6 +12,8 @@ use super::cursor::{self, Cursor};
 pub const SKIPS_MAX: usize = LOGS_MAX;
 /// Most logs whose end a hello asks for again. There is hardly ever one.
 pub const AGAIN_MAX: usize = 64;
+/// Most rounds of a run that are sent and not acknowledged: one is stored while the next is on its way.
+pub const ROUNDS_MAX: u32 = 2;
 /// Most bytes of a delta in one message: little enough that other messages need not wait long, much enough that the heads
 /// of frames cost nothing.
 pub const DELTA_PART_BYTES_MAX: usize = 64 << 10;
