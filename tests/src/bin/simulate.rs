@@ -1,6 +1,7 @@
-//! Lives through random histories of devices that share a profile; see `uxf_tests::simulation`.
+//! Lives through random histories of devices that share a profile, or with `--wallets` a wallet; see
+//! `uxf_tests::simulation`.
 //!
-//! `simulate [--seeds N] [--from SEED] [--threads N]`. Exit code 0 if everything held in all of them.
+//! `simulate [--wallets] [--seeds N] [--from SEED] [--threads N]`. Exit code 0 if everything held in all of them.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -8,17 +9,19 @@
     reason = "a program for people, which says how long it took"
 )]
 
+use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use uxf_tests::simulation::{Counts, simulate};
+use uxf_tests::simulation::{Counts, WalletCounts, simulate, simulate_wallets};
 
 /// Failures told in full; all are counted.
 const FAILURES_SHOWN: usize = 20;
 
 struct Arguments {
+    wallets: bool,
     seeds: u64,
     from: u64,
     threads: u64,
@@ -27,6 +30,7 @@ struct Arguments {
 impl Arguments {
     fn parse() -> Result<Self, String> {
         let mut parsed = Self {
+            wallets: false,
             seeds: 2_000,
             from: 1,
             // Each waits for the writers of its engines half of the time.
@@ -35,12 +39,16 @@ impl Arguments {
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
             let number = match argument.as_str() {
+                "--wallets" => {
+                    parsed.wallets = true;
+                    continue;
+                }
                 "--seeds" => &mut parsed.seeds,
                 "--from" => &mut parsed.from,
                 "--threads" => &mut parsed.threads,
                 other => {
                     return Err(format!(
-                        "unknown option {other}; simulate [--seeds N] [--from SEED] [--threads N]"
+                        "unknown option {other}; simulate [--wallets] [--seeds N] [--from SEED] [--threads N]"
                     ));
                 }
             };
@@ -56,7 +64,7 @@ impl Arguments {
 }
 
 fn main() -> ExitCode {
-    match Arguments::parse().and_then(|arguments| run(&arguments)) {
+    match Arguments::parse().and_then(|arguments| choose(&arguments)) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -66,23 +74,48 @@ fn main() -> ExitCode {
     }
 }
 
-/// What came of the share of one thread: counts, and the seeds that failed with their reasons.
-type Share = (Counts, Vec<(u64, String)>);
+/// A kind of history.
+struct Kind<C> {
+    live: fn(u64, bool) -> Result<C, String>,
+    add: fn(&mut C, &C),
+    /// What makes a seed of it again.
+    command: &'static str,
+}
 
-fn run(arguments: &Arguments) -> Result<bool, String> {
+fn choose(arguments: &Arguments) -> Result<bool, String> {
+    if arguments.wallets {
+        let kind = Kind {
+            live: simulate_wallets,
+            add: WalletCounts::add,
+            command: "simulate --wallets",
+        };
+        return run(arguments, &kind);
+    }
+    let kind = Kind {
+        live: simulate,
+        add: Counts::add,
+        command: "simulate",
+    };
+    run(arguments, &kind)
+}
+
+/// What came of the share of one thread: counts, and the seeds that failed with their reasons.
+type Share<C> = (C, Vec<(u64, String)>);
+
+fn run<C: Default + Display + Send>(arguments: &Arguments, kind: &Kind<C>) -> Result<bool, String> {
     let start = Instant::now();
     let next = AtomicU64::new(0);
-    let mut counts = Counts::default();
+    let mut counts = C::default();
     let mut failures = Vec::new();
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..arguments.threads.max(1))
-            .map(|_| scope.spawn(|| share(arguments, &next)))
+            .map(|_| scope.spawn(|| share(arguments, kind, &next)))
             .collect();
         for thread in threads {
             let (found, failed) = thread
                 .join()
                 .map_err(|_| "a thread of the simulation panicked")?;
-            counts.add(&found);
+            (kind.add)(&mut counts, &found);
             failures.extend(failed);
         }
         Ok::<(), String>(())
@@ -92,12 +125,12 @@ fn run(arguments: &Arguments) -> Result<bool, String> {
     println!("{} failed", failures.len());
     for (seed, reason) in failures.iter().take(FAILURES_SHOWN) {
         println!("seed {seed}: {reason}");
-        println!("again: simulate --seeds 1 --from {seed}");
+        println!("again: {} --seeds 1 --from {seed}", kind.command);
     }
     Ok(failures.is_empty() && arguments.seeds > 0)
 }
 
-fn share(arguments: &Arguments, next: &AtomicU64) -> Share {
+fn share<C: Default>(arguments: &Arguments, kind: &Kind<C>, next: &AtomicU64) -> Share<C> {
     let (mut counts, mut failures) = Share::default();
     loop {
         let number = next.fetch_add(1, Ordering::Relaxed);
@@ -105,9 +138,9 @@ fn share(arguments: &Arguments, next: &AtomicU64) -> Share {
             return (counts, failures);
         }
         let seed = arguments.from.wrapping_add(number);
-        let outcome = catch_unwind(AssertUnwindSafe(|| simulate(seed, false)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| (kind.live)(seed, false)));
         match outcome {
-            Ok(Ok(found)) => counts.add(&found),
+            Ok(Ok(found)) => (kind.add)(&mut counts, &found),
             Ok(Err(reason)) => failures.push((seed, reason)),
             Err(_) => failures.push((seed, "a panic".to_owned())),
         }

@@ -15,9 +15,11 @@ pub(crate) mod device;
 mod meeting;
 pub(crate) mod model;
 pub(crate) mod values;
+mod wallets;
 mod world;
 
 pub use counts::Counts;
+pub use wallets::{WalletCounts, simulate_wallets};
 pub use world::simulate;
 
 #[cfg(test)]

@@ -1,0 +1,185 @@
+//! One device: a store on a disk in memory, with a profile and a wallet.
+
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use uxf_codec::ElementHash;
+use uxf_engine::profile::Profile;
+use uxf_engine::profile::keys::AddressId;
+use uxf_engine::profile::sealed::WalletSecret;
+use uxf_engine::wallet::{TokenStatus, Wallet, WalletOptions};
+use uxf_engine::{Clock, Durability, Engine, EngineOptions, RepairPolicy};
+use uxf_testkit::Rng;
+use uxf_testkit::disk::MemoryDisk;
+
+use super::model::Known;
+use super::tokens::{MATERIAL, State};
+use crate::crash::text;
+use crate::simulation::device::{SeededEntropy, SetClock};
+
+const ADDRESS: &str = "DIRECT_0d5508_b1bbbf";
+
+/// What a wallet shows of a token: its root, how it stands, and the heads that contradict each other.
+pub(super) type Shown = BTreeMap<String, (ElementHash, TokenStatus, Vec<ElementHash>)>;
+
+/// What is stored of a wallet as far as it can be compared: what it shows, and the list of spent states.
+type Stored = (Shown, Option<Vec<u8>>);
+
+/// A device that is switched on.
+#[derive(Debug)]
+pub(super) struct Owner {
+    disk: MemoryDisk,
+    pub(super) clock: Arc<SetClock>,
+    pub(super) profile: Profile,
+    pub(super) wallet: Wallet,
+    /// What it must know.
+    pub(super) known: Known,
+    /// What it showed, which list of spent states it had, and what it knew, after each step since everything was durable.
+    past: Vec<(Stored, Known)>,
+    is_durable: bool,
+    seed: u64,
+    opened: u64,
+}
+
+impl Owner {
+    /// A new device with an empty disk.
+    pub(super) fn new(name: &str, millis: u64, seed: u64) -> Result<Self, String> {
+        let (disk, clock) = (MemoryDisk::new(Vec::new()), SetClock::at(millis));
+        let (profile, wallet, is_durable) = open(&disk, &clock, seed, Some(name))?;
+        Ok(Self {
+            disk,
+            clock,
+            profile,
+            wallet,
+            known: Known::default(),
+            past: vec![((Shown::new(), None), Known::default())],
+            is_durable,
+            seed,
+            opened: 1,
+        })
+    }
+
+    pub(super) fn engine(&self) -> &Engine {
+        self.profile.engine()
+    }
+
+    pub(super) fn shown(&self) -> Result<Shown, String> {
+        let mut shown = Shown::new();
+        for token in self.wallet.tokens().map_err(text)? {
+            let token = token.map_err(text)?;
+            let row = (token.root, token.status, token.heads);
+            shown.insert(token.token_id, row);
+        }
+        Ok(shown)
+    }
+
+    fn stored(&self) -> Result<Stored, String> {
+        let spent = self.profile.get(&format!("{ADDRESS}.tombstones"));
+        let spent = spent.map_err(text)?.map(|list| list.as_bytes().to_vec());
+        Ok((self.shown()?, spent))
+    }
+
+    /// Notes what there is after a step.
+    pub(super) fn note(&mut self) -> Result<(), String> {
+        if self.is_durable {
+            self.past.clear();
+        }
+        self.past.push((self.stored()?, self.known.clone()));
+        Ok(())
+    }
+
+    /// Everything is durable from now on.
+    pub(super) fn flush(&mut self) -> Result<(), String> {
+        self.engine().flush().map_err(text)?;
+        self.past.clear();
+        self.note()
+    }
+
+    /// Switches it off and on: in order, or by pulling the plug, which may take the last steps back; how many.
+    pub(super) fn restart(&mut self, pulls_plug: bool) -> Result<u64, String> {
+        if !pulls_plug {
+            self.engine().close().map_err(text)?;
+        }
+        // A copy, so that what is left of the old engine has a disk of its own.
+        let disk = MemoryDisk::new(self.disk.image());
+        self.opened += 1;
+        let seed = self.seed ^ (self.opened << 48);
+        (self.profile, self.wallet, self.is_durable) = open(&disk, &self.clock, seed, None)?;
+        self.disk = disk;
+        let stored = self.stored()?;
+        let steps = self.past.len();
+        let found = self.past.iter().rposition(|(past, _)| *past == stored);
+        let kept = found.ok_or("a restart left what there never was")?;
+        let lost = steps - 1 - kept;
+        if lost > 0 && !pulls_plug {
+            return Err(format!("closing in order lost {lost} steps"));
+        }
+        let (_, known) = self.past.swap_remove(kept);
+        self.known = known;
+        self.past.clear();
+        self.note()?;
+        Ok(lost as u64)
+    }
+
+    /// Compares what it shows with what it must know and has spent. `spent` is what anybody has spent, which it may have
+    /// heard of or not.
+    pub(super) fn check(&self, spent: &Known) -> Result<(), String> {
+        let mut shown = BTreeSet::new();
+        for (root, _, heads) in self.shown()?.values() {
+            for root in [root].into_iter().chain(heads) {
+                shown.insert(MATERIAL.state(root)?);
+            }
+        }
+        for state in &shown {
+            if !self.known.states.contains(state) {
+                return Err(format!("it shows {state:?}, which it does not know"));
+            }
+            if self.known.has_spent(*state) {
+                return Err(format!("it shows {state:?}, which was spent on it"));
+            }
+        }
+        let is_there = |state: State| shown.iter().any(|newer| newer.has_been(state));
+        let mut live = self.known.states.iter();
+        match live.find(|state| !spent.has_spent(**state) && !is_there(**state)) {
+            Some(state) => Err(format!("it knows {state:?} and does not show it")),
+            None => Ok(()),
+        }
+    }
+}
+
+fn open(
+    disk: &MemoryDisk,
+    clock: &Arc<SetClock>,
+    seed: u64,
+    name: Option<&str>,
+) -> Result<(Profile, Wallet, bool), String> {
+    let mut rng = Rng::new(seed);
+    let is_durable = rng.percent(50);
+    let durability = if is_durable {
+        Durability::Durable
+    } else {
+        Durability::Buffered
+    };
+    // Small thresholds, so that much goes to tables; nothing that depends on the time of the machine.
+    let options = EngineOptions::new()
+        .cache_bytes(1 << 20)
+        .index_bytes(1 << 20)
+        .checkpoint_elements(16 + rng.index(400))
+        .journal_entries(16 + rng.index(40))
+        .flush_interval(Duration::from_secs(3_600))
+        .repair(RepairPolicy::Never)
+        .durability(durability)
+        .clock(Arc::clone(clock) as Arc<dyn Clock>)
+        .entropy(Arc::new(SeededEntropy::new(rng.next_u64())));
+    let engine = Engine::open_with_backend(disk.clone(), options).map_err(text)?;
+    let secret = WalletSecret::take(&mut [7; 32]);
+    let profile = match name {
+        Some(name) => engine.profile(&secret, name),
+        None => engine.open_profile(&secret),
+    };
+    let profile = profile.map_err(text)?;
+    let address = AddressId::parse(ADDRESS).map_err(text)?;
+    let wallet = engine.wallet(&profile, &address, WalletOptions::new());
+    Ok((profile, wallet.map_err(text)?, is_durable))
+}
