@@ -9,6 +9,7 @@ mod oplog;
 mod process;
 mod rival;
 mod table;
+mod wallet;
 mod workload;
 mod works;
 
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
         Some((command, rest)) if command == works::COMMAND => works::run_child(rest),
         Some((command, rest)) if command == "oplog" => oplog::compare(rest),
         Some((command, rest)) if command == oplog::COMMAND => oplog::run_child(rest),
+        Some((command, rest)) if command == "wallet" => wallet::compare(rest),
         _ => Err(arguments::USAGE.into()),
     };
     match outcome {
