@@ -400,3 +400,26 @@ fn a_gateway_that_is_busy_is_asked_again_and_one_that_refuses_is_not() {
         assert_eq!(requests(status), (1, 0, RetryClass::Permanent), "{status}");
     }
 }
+
+#[test]
+fn a_gateway_that_fills_the_stage_with_junk_leaves_room_for_an_honest_one() {
+    let sample = Sample::new();
+    let junk: Vec<_> = (0..=255)
+        .map(|byte| (cid_of(&[byte]), vec![byte]))
+        .collect();
+    let junk = car_of(&sample.root, &junk);
+    let filler = Server::start(move |_| Answer::ok(CAR, junk.clone())).unwrap();
+    let honest = serving(&sample);
+    let stores = [gateway(&filler), gateway(&honest)];
+    let limits = BulkLimits {
+        blocks_max: sample.blocks().len(),
+        ..limits()
+    };
+    let options = FetchOptions::new().limits(limits);
+    let fetched = fetch_bundle(&sample.root, &[&stores[0], &stores[1]], &options).unwrap();
+    assert_eq!(fetched.bundle.blocks().len(), sample.blocks().len());
+    assert!(matches!(
+        fetched.failed[0].error,
+        BulkError::TooLarge { .. }
+    ));
+}

@@ -246,6 +246,9 @@ fn whether_a_node_keeps_a_bundle_can_be_checked_wherever_it_is() {
             Fault::ForgetsPins,
             (|error| matches!(error, BulkError::NotPinned { .. })) as fn(_) -> _,
         ),
+        (Fault::PinsIndirectly, |error| {
+            matches!(error, BulkError::NotPinned { .. })
+        }),
         (Fault::LosesOne, |error| {
             matches!(error, BulkError::NotFound { .. })
         }),

@@ -8,6 +8,7 @@ mod durability;
 mod fetch;
 mod gateway;
 mod kubo;
+mod loose;
 mod node;
 mod objects;
 mod samples;

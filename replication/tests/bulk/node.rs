@@ -37,6 +37,8 @@ pub(crate) enum Fault {
     ForgetsPins,
     /// Says that it could not pin.
     CannotPin,
+    /// Keeps what it pinned only as long as something else does.
+    PinsIndirectly,
     /// Stores all blocks but the last.
     LosesOne,
 }
@@ -98,7 +100,11 @@ impl State {
                 document(&json!({ "Pins": [arg] }))
             }
             "/api/v0/pin/ls" if self.pins.contains(&arg) => {
-                document(&json!({ "Keys": { arg: { "Type": "recursive" } } }))
+                let state = match self.fault {
+                    Fault::PinsIndirectly => "indirect through bafyreiabc",
+                    _ => "recursive",
+                };
+                document(&json!({ "Keys": { arg: { "Type": state } } }))
             }
             "/api/v0/pin/rm" if self.pins.remove(&arg) => document(&json!({ "Pins": [arg] })),
             "/api/v0/pin/ls" => failed(&format!("path '{arg}' is not pinned")),

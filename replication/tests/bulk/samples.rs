@@ -22,7 +22,11 @@ pub(crate) struct Sample {
 
 impl Sample {
     pub(crate) fn new() -> Self {
-        let file = std::fs::read("../samples/genuine-tokens.json").unwrap();
+        Self::of("../samples/genuine-tokens.json")
+    }
+
+    pub(crate) fn of(file: &str) -> Self {
+        let file = std::fs::read(file).unwrap();
         let engine = Engine::in_memory(EngineOptions::new()).unwrap();
         let wallet = engine.inventory("w").unwrap();
         wallet
