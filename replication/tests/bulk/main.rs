@@ -12,3 +12,4 @@ mod loose;
 mod node;
 mod objects;
 mod samples;
+mod wallets;

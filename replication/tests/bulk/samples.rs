@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use cid::Cid;
 use uxf_codec::ElementHash;
@@ -15,6 +15,7 @@ use uxf_replication::bulk::{
 };
 
 /// A bundle of the seven genuine tokens.
+#[derive(Clone)]
 pub(crate) struct Sample {
     pub(crate) root: Cid,
     pub(crate) car: Vec<u8>,
@@ -22,7 +23,10 @@ pub(crate) struct Sample {
 
 impl Sample {
     pub(crate) fn new() -> Self {
-        Self::of("../samples/genuine-tokens.json")
+        static SAMPLE: OnceLock<Sample> = OnceLock::new();
+        SAMPLE
+            .get_or_init(|| Self::of("../samples/genuine-tokens.json"))
+            .clone()
     }
 
     pub(crate) fn of(file: &str) -> Self {
