@@ -283,6 +283,23 @@ fn lists_out_of_order_and_repeats_are_refused() {
 }
 
 #[test]
+fn a_bound_repeats_nothing_of_the_one_before() {
+    // Two ranges that end at "ab" and "ac", with a fingerprint each.
+    let bound = |shared: u16, key: &[u8]| {
+        let len = u16::try_from(key.len()).unwrap();
+        let head = [&[0][..], &shared.to_be_bytes(), &len.to_be_bytes(), key].concat();
+        [&head[..], &[1], &[9; 16]].concat()
+    };
+    let ranges = |second: Vec<u8>| {
+        let bytes = [&[0, 2][..], &bound(0, b"ab"), &second].concat();
+        Message::decode(MessageKind::Ranges, &bytes)
+    };
+    assert!(ranges(bound(1, b"c")).is_ok());
+    assert!(ranges(bound(0, b"ac")).is_err());
+    assert!(ranges(bound(3, b"c")).is_err());
+}
+
+#[test]
 fn an_open_of_versions_from_afar_is_still_read_so_that_it_can_be_answered() {
     let later = [7, 9, 1, 2, 3, 4, 5];
     let read = Message::decode(MessageKind::Open, &later).unwrap();

@@ -148,6 +148,30 @@ fn a_window_that_is_overrun_while_the_store_is_slow_costs_the_connection() {
 }
 
 #[test]
+fn hello_is_said_first_even_to_who_said_it_before_the_store_had_answered() {
+    let mut sync = OplogSync::new(SyncConfig::default());
+    let (peer, now) = (Peer::new(1), Timestamp::default());
+    sync.handle(Event::Connected(peer), now);
+    let Message::Hello(greeting) = hello(0) else {
+        panic!("no hello");
+    };
+    let greeting = Message::Hello(Hello {
+        is_pull: false,
+        ..greeting
+    });
+    sync.handle(Event::Message(peer, greeting), now);
+    let model = Model::with(1, 3);
+    let have = StoreRequest::Have.run(&model);
+    sync.handle(Event::Store(have), now);
+    let outputs = core::iter::from_fn(|| sync.poll_output());
+    let mut sent = outputs.filter_map(|output| match output {
+        Output::Send(_, message) => Some(message.kind().name()),
+        _ => None,
+    });
+    assert_eq!(sent.next(), Some("hello"));
+}
+
+#[test]
 fn hellos_without_end_have_the_store_read_for_one_of_them_at_a_time() {
     let mut sync = OplogSync::new(SyncConfig::default());
     let (peer, now) = (Peer::new(1), Timestamp::default());

@@ -113,6 +113,29 @@ fn a_stream_that_breaks_after_any_byte_is_taken_up_where_it_broke() {
 }
 
 #[test]
+fn what_came_whole_of_a_round_is_kept_when_the_stream_breaks_within_it() {
+    let mut net = Net::new(
+        SyncConfig::default(),
+        vec![Model::default(), Model::default()],
+    );
+    for _ in 0..400 {
+        net.nodes[0].history.put(1, 0, 1_000);
+    }
+    net.cuts.insert((0, 1), 300_000);
+    net.connect(0, 1);
+    net.run(1_000);
+    net.disconnect(0, 1);
+    let had = net.nodes[1].history.len();
+    // Four parts of 64 KiB, of commits of a kilobyte.
+    assert!((230..=290).contains(&had), "{had}");
+    net.cuts.clear();
+    net.connect(0, 1);
+    net.run(2_000);
+    assert!(equal(&net));
+    assert_eq!(net.nodes[1].history.brought.get(), 400);
+}
+
+#[test]
 fn what_one_peer_promised_and_did_not_give_is_fetched_from_another() {
     let models = vec![Model::default(), Model::with(1, 40), Model::with(1, 40)];
     let mut net = Net::new(small(), models);
