@@ -45,8 +45,8 @@ impl CarSource for PathBuf {
     }
 }
 
-/// A bundle that is to be stored: an archive that was read once and found to be whole, every block checked. It holds ids,
-/// not bytes; those are read again when they are needed.
+/// A bundle that is to be stored: an archive that was read once and found to be whole, every block checked. It
+/// holds ids, not bytes; those are read again when they are needed.
 pub struct Bundle<'s> {
     root: Cid,
     source: &'s dyn CarSource,
@@ -72,9 +72,9 @@ impl<'s> Bundle<'s> {
     /// Reads an archive through.
     ///
     /// # Errors
-    /// [`BulkError::OtherRoot`] unless it names this root alone; [`BulkError::Incomplete`] if it lacks something that its
-    /// blocks link to; [`BulkError::Content`], [`BulkError::Archive`], [`BulkError::Block`], [`BulkError::Codec`],
-    /// [`BulkError::TooLarge`]; [`BulkError::Source`] if it cannot be read.
+    /// [`BulkError::OtherRoot`] unless it names this root alone; [`BulkError::Incomplete`] if it lacks something
+    /// that its blocks link to; [`BulkError::Content`], [`BulkError::Archive`], [`BulkError::Block`],
+    /// [`BulkError::Codec`], [`BulkError::TooLarge`]; [`BulkError::Source`] if it cannot be read.
     pub fn read(
         root: &Cid,
         source: &'s dyn CarSource,

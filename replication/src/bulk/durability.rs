@@ -10,7 +10,8 @@ use super::patience::Patience;
 use super::stage::Stage;
 use super::store::{BulkStore, PinState};
 
-/// The proof that a bundle was read back whole from a store that is elsewhere and pins it. Only [`check_durable`] makes one.
+/// The proof that a bundle was read back whole from a store that is elsewhere and pins it. Only [`check_durable`]
+/// makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Durable {
     store: String,
@@ -52,8 +53,8 @@ pub enum ReleaseError<E> {
     GiveUp(#[source] E),
 }
 
-/// Reads all of a bundle back from a store that is elsewhere, see [`check_stored`]. What is in memory or in the local store is
-/// not looked at.
+/// Reads all of a bundle back from a store that is elsewhere, see [`check_stored`]. What is in memory or in the
+/// local store is not looked at.
 ///
 /// # Errors
 /// [`BulkError::Unsupported`] for a store on this device; those of [`check_stored`].
@@ -71,12 +72,12 @@ pub fn check_durable(store: &dyn BulkStore, bundle: &Bundle<'_>) -> Result<Durab
     })
 }
 
-/// Reads all of a bundle back from a store, wherever it is, and asks what keeps it there: the root, and each block that no
-/// link leads to, must have a pin of its own. What was sent is not believed to be stored.
+/// Reads all of a bundle back from a store, wherever it is, and asks what keeps it there: the root, and each block
+/// that no link leads to, must have a pin of its own. What was sent is not believed to be stored.
 ///
 /// # Errors
-/// [`BulkError::NotFound`], [`BulkError::NotPinned`], [`BulkError::Incomplete`]; [`BulkError::Unsupported`] for a store that
-/// does not tell what it pins; those of reading.
+/// [`BulkError::NotFound`], [`BulkError::NotPinned`], [`BulkError::Incomplete`]; [`BulkError::Unsupported`] for a
+/// store that does not tell what it pins; those of reading.
 pub fn check_stored(store: &dyn BulkStore, bundle: &Bundle<'_>) -> Result<(), BulkError> {
     let mut stage = Stage::new(bundle.root(), *bundle.limits())?;
     for cid in core::iter::once(bundle.root()).chain(bundle.tops()) {
@@ -120,8 +121,8 @@ fn check_pinned(store: &dyn BulkStore, cid: &Cid) -> Result<(), BulkError> {
     }
 }
 
-/// Checks until the bundle is durable or the time is over: at once, after 500 ms, and after twice as long each time, up to
-/// 5 s. A store may take a while to see what it was given.
+/// Checks until the bundle is durable or the time is over: at once, after 500 ms, and after twice as long each
+/// time, up to 5 s. A store may take a while to see what it was given.
 ///
 /// # Errors
 /// The last of [`check_durable`], when the time is over or more of it is of no use.

@@ -70,10 +70,10 @@ enum Standing {
     Out,
 }
 
-/// Fetches a bundle from whichever of the stores have it, asked in their order: first each for all of it, then for single
-/// blocks that are still missing, some at a time. A store that lies, answers with a page or passes a limit is not asked again;
-/// one that failed for the moment is, after a pause, if nobody else has what is missing. Blocks that were good are kept whoever
-/// sent them.
+/// Fetches a bundle from whichever of the stores have it, asked in their order: first each for all of it, then for
+/// single blocks that are still missing, some at a time. A store that lies, answers with a page or passes a limit
+/// is not asked again; one that failed for the moment is, after a pause, if nobody else has what is missing. Blocks
+/// that were good are kept whoever sent them.
 ///
 /// The first store should be [`LocalBlocks`](super::LocalBlocks): what is here need not be fetched.
 ///

@@ -107,7 +107,8 @@ impl Graph {
             .map(|(cid, _)| cid)
     }
 
-    /// Blocks that the root does not lead to by links and that no other such block names: pinning these with the root pins all.
+    /// Blocks that the root does not lead to by links and that no other such block names: pinning these with the
+    /// root pins all.
     pub(super) fn tops(&self) -> Vec<Cid> {
         let is_loose = |node: &Node| node.is_walked && node.reach < Reach::Needed;
         let loose = self.nodes.values().filter(|node| is_loose(node));

@@ -10,13 +10,14 @@ use uxf_codec::limits::{CAR_BLOCKS_MAX, CAR_BYTES_MAX};
 pub struct BulkLimits {
     /// Largest block, in bytes. Default 50 MiB.
     pub block_bytes_max: usize,
-    /// Largest block that is searched for links, in bytes. Default 1 MiB, the largest in any file of a profile. Reading one
-    /// takes up to 32 times its size in memory, so this and not [`block_bytes_max`](Self::block_bytes_max) bounds it.
+    /// Largest block that is searched for links, in bytes. Default 1 MiB, the largest in any file of a profile.
+    /// Reading one takes up to 32 times its size in memory, so this and not
+    /// [`block_bytes_max`](Self::block_bytes_max) bounds it.
     pub linked_block_bytes_max: usize,
     /// Most blocks of a bundle, and most ids that its blocks may name. Default 10,000.
     pub blocks_max: usize,
-    /// Largest bundle as an archive, and most bytes that a store is listened to for it. Default 64 MiB, what the reference
-    /// implementation imports.
+    /// Largest bundle as an archive, and most bytes that a store is listened to for it. Default 64 MiB, what the
+    /// reference implementation imports.
     pub bundle_bytes_max: u64,
     /// Longest request that fetches a bundle or a block, answer included. Default 30 s.
     pub fetch_time: Duration,

@@ -9,11 +9,11 @@ use super::error::BulkError;
 use super::stage::Stage;
 use super::store::{BulkStore, Presence};
 
-/// The blocks of a store on this device: the first place to look for a bundle, and where one lands before a wallet takes
-/// it in.
+/// The blocks of a store on this device: the first place to look for a bundle, and where one lands before a wallet
+/// takes it in.
 ///
-/// What is put stays at least as long as this lives, and longer once a wallet or a token needs it. Pins of blocks are the engine's
-/// own affair (tokens and bundles have them), so [`pin`](BulkStore::pin) is refused here.
+/// What is put stays at least as long as this lives, and longer once a wallet or a token needs it. Pins of blocks
+/// are the engine's own affair (tokens and bundles have them), so [`pin`](BulkStore::pin) is refused here.
 #[derive(Debug)]
 pub struct LocalBlocks {
     engine: Engine,

@@ -21,9 +21,9 @@ use super::store::{BulkStore, PinState, Presence};
 
 /// Bundles in an object store: a directory, memory, or whatever else the crate `object_store` knows.
 ///
-/// Three kinds of objects, under a prefix: `blocks/CID` has the bytes of a block, so that blocks of several bundles are stored
-/// once; `bundles/CID` lists the ids of a bundle's blocks, one a line, and is written after all of them; `pins/CID` says
-/// that something is to be kept. Nothing here deletes blocks.
+/// Three kinds of objects, under a prefix: `blocks/CID` has the bytes of a block, so that blocks of several bundles
+/// are stored once; `bundles/CID` lists the ids of a bundle's blocks, one a line, and is written after all of them;
+/// `pins/CID` says that something is to be kept. Nothing here deletes blocks.
 ///
 /// Calls block; inside an async runtime they block its thread.
 pub struct ObjectBlocks {
@@ -73,9 +73,9 @@ impl ObjectBlocks {
         Ok(made.elsewhere(false))
     }
 
-    /// Bundles in a directory, which is made if it is not there. What a call has stored has been flushed to the disk. Only the
-    /// caller knows whether that disk is another one, so it does not count as being [`elsewhere`](Self::elsewhere)
-    /// unless the caller says so.
+    /// Bundles in a directory, which is made if it is not there. What a call has stored has been flushed to the
+    /// disk. Only the caller knows whether that disk is another one, so it does not count as being
+    /// [`elsewhere`](Self::elsewhere) unless the caller says so.
     ///
     /// # Errors
     /// [`BulkError::Source`] if the directory cannot be made; those of [`new`](Self::new).
@@ -233,7 +233,8 @@ impl BulkStore for ObjectBlocks {
         let mut listing = String::new();
         bundle.for_each_block(|cid, bytes| {
             let path = self.block_path(cid);
-            // Its length is no proof of its bytes, but a read-back is, and `put_block` replaces what that finds damaged.
+            // Its length is no proof of its bytes, but a read-back is, and `put_block` replaces what that finds
+            // damaged.
             let there = self.patience.retry(|| self.len_of(&path))?;
             if there != Some(bytes.len() as u64) {
                 self.put(&path, bytes)?;

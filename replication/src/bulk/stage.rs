@@ -9,8 +9,8 @@ use super::graph::{Graph, Reach};
 use super::limits::BulkLimits;
 use super::links::links_of;
 
-/// Where a bundle is gathered that comes in pieces, perhaps from several stores: bounded, every block checked, and of no
-/// effect on anything until it is whole.
+/// Where a bundle is gathered that comes in pieces, perhaps from several stores: bounded, every block checked, and
+/// of no effect on anything until it is whole.
 ///
 /// ```
 /// use uxf_codec::ElementHash;
@@ -36,8 +36,8 @@ pub struct Stage {
 
 /// A whole bundle of verified blocks, its root first.
 ///
-/// Nothing is in it but what the root leads to: a newer instance of an element that nobody asked for, which a store could
-/// have added, is not.
+/// Nothing is in it but what the root leads to: a newer instance of an element that nobody asked for, which a store
+/// could have added, is not.
 #[derive(Debug)]
 pub struct StagedBundle {
     root: Cid,
@@ -71,8 +71,8 @@ impl Stage {
         &self.limits
     }
 
-    /// Takes a block if it is what it claims to be. One that is here already changes nothing; one that nothing names so far
-    /// is kept within the limits in case something comes to.
+    /// Takes a block if it is what it claims to be. One that is here already changes nothing; one that nothing
+    /// names so far is kept within the limits in case something comes to.
     ///
     /// # Errors
     /// [`BulkError::Content`] for a lie; [`BulkError::Codec`], [`BulkError::Block`], [`BulkError::TooLarge`].
@@ -118,7 +118,8 @@ impl Stage {
         Ok(())
     }
 
-    /// Adds an id that the caller knows to belong to the bundle though nothing in it names it, as that of a newer instance.
+    /// Adds an id that the caller knows to belong to the bundle though nothing in it names it, as that of a newer
+    /// instance.
     ///
     /// # Errors
     /// Those of [`offer`](Self::offer).
@@ -133,8 +134,8 @@ impl Stage {
         self.graph.missing(Reach::Needed)
     }
 
-    /// Blocks that would be good to have and without which the bundle is whole for other implementations: name-tags that
-    /// only transactions name.
+    /// Blocks that would be good to have and without which the bundle is whole for other implementations: name-tags
+    /// that only transactions name.
     pub fn wished(&self) -> impl Iterator<Item = &Cid> {
         self.graph.missing(Reach::Wished)
     }
@@ -236,8 +237,8 @@ impl StagedBundle {
         self.wished
     }
 
-    /// The bundle as an archive for [`Inventory::import_car`](uxf_engine::Inventory::import_car) or a wallet. Of a bundle
-    /// of old wallets, whose id is that of a whole archive, that archive.
+    /// The bundle as an archive for [`Inventory::import_car`](uxf_engine::Inventory::import_car) or a wallet. Of a
+    /// bundle of old wallets, whose id is that of a whole archive, that archive.
     ///
     /// # Errors
     /// [`BulkError::Archive`] if it cannot be written, which is only so if memory is at its end.

@@ -8,8 +8,8 @@ use super::stage::Stage;
 
 /// A place for bundles: blocks under their ids, and what keeps them there.
 ///
-/// Calls block, and any number of threads may make them. What a store says is not believed: ids are computed here, bytes
-/// are checked against them, and only a read-back says that something is durable
+/// Calls block, and any number of threads may make them. What a store says is not believed: ids are computed here,
+/// bytes are checked against them, and only a read-back says that something is durable
 /// ([`check_durable`](super::check_durable)). Putting or pinning something twice is as good as once.
 pub trait BulkStore: Debug + Send + Sync {
     /// What it is called in messages. No password is in it.
@@ -42,8 +42,8 @@ pub trait BulkStore: Debug + Send + Sync {
     /// [`BulkError::NotFound`]; [`BulkError::Content`] for a lie; [`BulkError::TooLarge`]; those of the store.
     fn get_block(&self, cid: &Cid) -> Result<Vec<u8>, BulkError>;
 
-    /// Reads what it has of a bundle into a stage, in as few requests as it can. That the stage is whole afterwards is for the
-    /// caller to ask.
+    /// Reads what it has of a bundle into a stage, in as few requests as it can. That the stage is whole afterwards
+    /// is for the caller to ask.
     ///
     /// # Errors
     /// Those of [`get_block`](Self::get_block) and [`Stage::offer`]; what was good until then stays on the stage.

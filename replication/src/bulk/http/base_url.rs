@@ -4,8 +4,8 @@ use ureq::http::Uri;
 
 use crate::bulk::error::BulkError;
 
-/// Where a node or a gateway is: `http` or `https`, a host, perhaps a port and a path, and nothing else. A password in it would
-/// show up in logs and errors, so it is refused; [`Authorization`](super::Authorization) is for that.
+/// Where a node or a gateway is: `http` or `https`, a host, perhaps a port and a path, and nothing else. A password
+/// in it would show up in logs and errors, so it is refused; [`Authorization`](super::Authorization) is for that.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BaseUrl {
     /// Without a slash at its end.
