@@ -33,6 +33,10 @@ pub(crate) struct Cli {
     #[arg(long, global = true, env = "UXF_SEED_FILE", value_name = "FILE")]
     pub(crate) seed_file: Option<PathBuf>,
 
+    /// Address of the wallet, whole or as its id; needed where the profile has wallets of several
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    pub(crate) address: Option<String>,
+
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -53,6 +57,8 @@ impl Cli {
 pub(crate) enum Command {
     /// Make a store and its profile of keys and values; draws a seed unless there is one
     Init(Init),
+    /// Say what kind of directory the store's is, and whether the store in it can be used
+    Status,
     /// Import tokens: a token, an array of tokens, UXF JSON or a CAR, told apart by content
     Import(Import),
     /// Write tokens, or the profile, to a file
@@ -93,6 +99,14 @@ pub(crate) enum Command {
     Pin(Pin),
     /// Fetch a bundle, check every block of it, and import its tokens
     Fetch(Fetch),
+    /// What the profile's wallet has, and what became of it
+    #[command(subcommand)]
+    Wallet(Wallet),
+    /// Move a whole legacy wallet directory in
+    Migrate(Migrate),
+    /// What devices publish of a wallet
+    #[command(subcommand)]
+    Bundle(Bundle),
     /// Import a sample wallet, show what is shared, export it again and prove it equal
     Demo,
 }
@@ -196,6 +210,74 @@ pub(crate) struct Import {
     /// Largest file that is read, in MiB
     #[arg(long, default_value_t = 100, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_file: u64,
+
+    /// Import into the profile's wallet, with a verdict for each token; a token held at another state stays as it is
+    #[arg(long, conflicts_with = "lenient")]
+    pub(crate) strict: bool,
+
+    /// The same, but what comes takes the place of what is held, older states too
+    #[arg(long)]
+    pub(crate) lenient: bool,
+
+    /// With --strict or --lenient: only say what would become of each token
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Wallet {
+    /// How many tokens stand how, and what is under way
+    Status,
+    /// List the tokens
+    Tokens,
+    /// What there is of each coin
+    Balance,
+    /// What happened, newest first
+    History {
+        /// Show so many entries at most
+        #[arg(long, default_value_t = 100, value_name = "N")]
+        limit: usize,
+    },
+    /// Transfers on their way out
+    Outbox,
+    /// Tokens of which several states contradict each other
+    Conflicts,
+}
+
+/// Move a whole legacy wallet directory in: its values, its tokens and those that were sent away.
+///
+/// The directory is only read. Moving again does what is left, so a move that was cut off is repeated. With
+/// --delete-legacy the store is closed and opened again, everything is looked for in it, and only if all of it is there
+/// the files that were read are deleted, and no others.
+#[derive(Args, Debug)]
+pub(crate) struct Migrate {
+    /// Directory of the legacy wallet, in which wallet.json lies
+    #[arg(long, value_name = "DIR")]
+    pub(crate) from: PathBuf,
+
+    /// Directory of its tokens; `tokens` in the legacy directory unless named
+    #[arg(long, value_name = "DIR")]
+    pub(crate) tokens: Option<PathBuf>,
+
+    /// Only count what would be moved
+    #[arg(long, conflicts_with = "delete_legacy")]
+    pub(crate) dry_run: bool,
+
+    /// Delete the legacy wallet once everything of it was found in the store
+    #[arg(long)]
+    pub(crate) delete_legacy: bool,
+
+    /// Move it in although it is not the profile's own wallet
+    #[arg(long)]
+    pub(crate) no_verify: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bundle {
+    /// List the bundles that the profile names
+    List,
+    /// Merge many bundles into few; waits 30 seconds for other devices if there are any
+    Consolidate,
 }
 
 #[derive(Args, Debug)]

@@ -125,6 +125,12 @@ fn is_number_column(name: &str) -> bool {
             | "time"
             | "device"
             | "id"
+            | "status"
+            | "to"
+            | "bundle"
+            | "address"
+            | "heads"
+            | "successor"
     )
 }
 

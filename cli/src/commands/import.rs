@@ -12,6 +12,10 @@ use crate::output::{Output, complain};
 use crate::text::{bytes, count, short};
 
 pub(super) fn run(cli: &Cli, args: &Import, out: &Output) -> Result<Outcome, Failure> {
+    if args.dry_run {
+        return Err(Failure::new("only an import with verdicts can be tried")
+            .with_help("add --strict, and the tokens are judged for the profile's wallet"));
+    }
     let is_new = !store::exists(&cli.store());
     let engine = store::open_or_make(cli)?;
     if is_new {
@@ -61,7 +65,7 @@ fn import_file(
 }
 
 /// Reads a file whole, unless it is larger than it may be.
-fn read(file: &Path, bytes_max: u64) -> Result<Vec<u8>, Failure> {
+pub(super) fn read(file: &Path, bytes_max: u64) -> Result<Vec<u8>, Failure> {
     let failed = |error: std::io::Error| Failure::new(error).about(file.display());
     let opened = File::open(file).map_err(failed)?;
     if opened.metadata().map_err(failed)?.is_dir() {

@@ -3,6 +3,7 @@
 mod automerge;
 mod backup;
 mod bulk;
+mod bundle;
 mod compact;
 mod del;
 mod delta;
@@ -18,6 +19,7 @@ mod init;
 mod keys;
 mod list;
 mod log;
+mod migrate;
 mod new_file;
 mod pin;
 mod profile;
@@ -25,8 +27,11 @@ mod put;
 mod seed;
 mod show;
 mod stats;
+mod status;
 mod store;
+mod verdicts;
 mod verify;
+mod wallet;
 mod watch;
 
 use crate::args::{Cli, Command};
@@ -45,6 +50,8 @@ pub(crate) enum Outcome {
 pub(crate) fn run(cli: &Cli, out: &Output) -> Result<Outcome, Failure> {
     match &cli.command {
         Command::Init(args) => init::run(cli, args, out),
+        Command::Status => status::run(cli, out),
+        Command::Import(args) if args.strict || args.lenient => verdicts::run(cli, args, out),
         Command::Import(args) => import::run(cli, args, out),
         Command::Export(args) => export::run(cli, args, out),
         Command::List => list::run(cli, out),
@@ -64,6 +71,9 @@ pub(crate) fn run(cli: &Cli, out: &Output) -> Result<Outcome, Failure> {
         Command::Delta(args) => delta::run(cli, args, out),
         Command::Pin(args) => pin::run(cli, args, out),
         Command::Fetch(args) => fetch::run(cli, args, out),
+        Command::Wallet(command) => wallet::run(cli, command, out),
+        Command::Migrate(args) => migrate::run(cli, args, out),
+        Command::Bundle(command) => bundle::run(cli, command, out),
         Command::Demo => demo::run(cli, out),
     }
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use uxf_codec::package::TokenId;
 use uxf_engine::profile::ProfileError;
+use uxf_engine::wallet::{DirectoryLook, ModeRefusal};
 use uxf_engine::{DATABASE_FILE, Engine, EngineOptions, Error, Inventory, Snapshot};
 
 use crate::args::Cli;
@@ -22,6 +23,11 @@ pub(super) fn options(cli: &Cli) -> EngineOptions {
 pub(super) fn open(cli: &Cli) -> Result<Engine, Failure> {
     let directory = cli.store();
     if !exists(&directory) {
+        // Says so if another kind of wallet is there.
+        let look = DirectoryLook::at(&directory);
+        if look.is_ok_and(|look| look.check_store().is_err()) {
+            return open_or_make(cli);
+        }
         return Err(
             Failure::new(format!("there is no store in {}", directory.display())).with_help(
                 "make one with `uxf init` or `uxf import FILE`, or name another with --store DIR",
@@ -31,9 +37,22 @@ pub(super) fn open(cli: &Cli) -> Result<Engine, Failure> {
     open_or_make(cli)
 }
 
-/// Opens a store, making it if it is not there.
+/// Opens a store, making it if it is not there, but never where a wallet of another kind is.
 pub(super) fn open_or_make(cli: &Cli) -> Result<Engine, Failure> {
     let directory = cli.store();
+    let about = |failure: Failure| failure.about(directory.display());
+    let look = DirectoryLook::at(&directory).map_err(|error| about(Failure::new(error)))?;
+    look.check_store().map_err(|refusal| {
+        let failure = about(Failure::new(refusal));
+        match refusal {
+            ModeRefusal::LegacyOnDisk => failure.with_help(format!(
+                "name another directory for the store with --store DIR, and move this one in: \
+                 uxf --store DIR migrate --from {}",
+                directory.display()
+            )),
+            _ => failure.with_help("name another directory with --store DIR"),
+        }
+    })?;
     Engine::open(&directory, options(cli))
         .map_err(|error| Failure::from(&error).about(directory.display()))
 }
