@@ -1,6 +1,7 @@
 //! Scenarios that cross crates, in one binary so that linking happens once.
 
 mod crashers;
+mod document;
 mod stores;
 mod vectors;
 

@@ -134,4 +134,30 @@ mod tests {
         assert!(heads(&chains, 2).is_empty());
         assert!(heads(&chains, 7).is_empty(), "no chain at all");
     }
+
+    #[test]
+    fn a_bundle_merged_with_itself_is_as_valid_as_before() {
+        use uxf_codec::package::{MergeOptions, Timestamp};
+        let vectors = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/vectors/uxf/packages");
+        for name in ["real", "single", "small", "random", "merge-a"] {
+            let Ok(car) = std::fs::read(format!("{vectors}/{name}.car")) else {
+                panic!("no vector {name}");
+            };
+            let mut package = Package::from_car(&car).unwrap();
+            let before: Vec<_> = structural_manifest(&package)
+                .map(|(_, entry)| entry)
+                .collect();
+            assert!(!before.is_empty());
+            let now = Timestamp::from_secs(1);
+            let same = package.clone();
+            package.merge(&same, &MergeOptions::default(), now).unwrap();
+            let after = structural_manifest(&package).map(|(_, entry)| entry);
+            assert!(after.eq(before.iter().cloned()));
+            assert!(
+                before
+                    .iter()
+                    .all(|entry| entry.status() == ManifestStatus::Valid)
+            );
+        }
+    }
 }

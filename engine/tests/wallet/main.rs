@@ -13,6 +13,7 @@ mod imports;
 mod joins;
 mod judges;
 mod races;
+mod reference;
 mod rows;
 
 use core::time::Duration;
