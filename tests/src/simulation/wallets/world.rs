@@ -197,11 +197,22 @@ impl World {
 
     /// Saves; whether there was something to save.
     pub(super) fn save_all(&mut self, at: usize) -> Result<bool, String> {
+        let known = self.known();
         let owner = self.owner(at)?;
         let report = owner.wallet.save().map_err(text)?;
-        let status = owner.wallet.status().map_err(text)?;
-        if status.unsaved > 0 || !report.too_large.is_empty() {
-            return Err(format!("{} tokens are not saved", status.unsaved));
+        for token in owner.wallet.tokens().map_err(text)? {
+            let token = token.map_err(text)?;
+            // What was spent elsewhere is in no save, although it is shown until the next sync.
+            let roots = [token.root].into_iter().chain(token.heads.iter().copied());
+            let states = roots.map(|root| MATERIAL.state(&root));
+            let states = states.collect::<Result<Vec<_>, _>>()?;
+            let is_spent = states.iter().any(|state| known.has_spent(*state));
+            if token.is_unsaved && !is_spent {
+                return Err(format!("{states:?} are not saved"));
+            }
+        }
+        if !report.too_large.is_empty() {
+            return Err("a token that is too large to be saved".to_owned());
         }
         let mut saved = Vec::new();
         for cid in &report.bundles {
