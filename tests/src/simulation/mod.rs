@@ -29,7 +29,7 @@ mod tests {
     #[test]
     fn replicas_that_have_met_show_the_same_whatever_happened_before() {
         let mut counts = Counts::default();
-        for seed in 0..12 {
+        for seed in 0..120 {
             let found =
                 simulate(seed, false).unwrap_or_else(|reason| panic!("seed {seed}: {reason}"));
             counts.add(&found);
