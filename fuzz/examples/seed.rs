@@ -67,6 +67,11 @@ fn main() -> io::Result<()> {
     put(&corpus, "checkpoint_decode", &segment)?;
     put(&corpus, "checkpoint_decode", &checkpoint)?;
     put_profile_files(&root.join("../tests/vectors/profile"), &corpus)?;
+    put_payloads(&vectors, &corpus)
+}
+
+/// The texts that carry tokens from hand to hand.
+fn put_payloads(vectors: &Path, corpus: &Path) -> io::Result<()> {
     let payloads = parse(&fs::read(vectors.join("transfer/payloads.json"))?)?;
     for (list, field) in [
         ("encode", "encoded"),
@@ -80,7 +85,7 @@ fn main() -> io::Result<()> {
             .flatten()
         {
             let text = case.get(field).and_then(Value::as_str).unwrap_or_default();
-            put(&corpus, "transfer_payload", text.as_bytes())?;
+            put(corpus, "transfer_payload", text.as_bytes())?;
         }
     }
     Ok(())
