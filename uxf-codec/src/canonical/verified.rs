@@ -34,6 +34,29 @@ impl<'a> VerifiedElement<'a> {
         })
     }
 
+    /// Reads and hashes many, which takes less time than one after the other.
+    ///
+    /// ```
+    /// use uxf_codec::canonical::VerifiedElement;
+    ///
+    /// let bytes = b"\xa4\x64type\x06\x66header\x84\x01\x01\x67default\xf6\x67content\xa0\x68children\xa0";
+    /// let all = VerifiedElement::read_each(&[bytes, bytes]).unwrap();
+    /// assert_eq!(all[1].hash(), VerifiedElement::read(bytes).unwrap().hash());
+    /// assert!(VerifiedElement::read_each(&[bytes, b"no element"]).is_err());
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`ElementView::parse`], for the first that is no element.
+    pub fn read_each(all: &[&'a [u8]]) -> Result<Vec<Self>, Error> {
+        let mut hashes = Vec::with_capacity(all.len());
+        ElementHash::of_each(all, &mut hashes);
+        let read = all.iter().zip(hashes).map(|(&bytes, hash)| {
+            let view = ElementView::parse(bytes)?;
+            Ok(Self { hash, view, bytes })
+        });
+        read.collect()
+    }
+
     /// Reads bytes that must have a hash known beforehand.
     ///
     /// # Errors

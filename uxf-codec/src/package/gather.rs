@@ -47,7 +47,7 @@ impl Package {
             let view = ElementView::parse(bytes.as_ref())?;
             package
                 .pool
-                .insert(hash, bytes.as_ref(), MemoryForm::CANONICAL);
+                .insert_claimed(hash, bytes.as_ref(), MemoryForm::CANONICAL);
             view.for_each_link(|link| waiting.push(link));
         }
         package.manifest = manifest;

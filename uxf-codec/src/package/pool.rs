@@ -2,7 +2,7 @@ use core::fmt;
 
 use indexmap::IndexMap;
 
-use crate::canonical::ElementView;
+use crate::canonical::{ElementView, VerifiedElement};
 use crate::element::{ElementHash, ElementSink, ElementSource, MemoryForm, NewElement};
 use crate::error::Error;
 
@@ -13,11 +13,22 @@ pub struct Pool {
 }
 
 /// An element of a [`Pool`].
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct PoolElement {
     bytes: Box<[u8]>,
     form: MemoryForm,
+    /// Whether this crate hashed the bytes itself, rather than believing a sink's or a source's caller.
+    is_hashed: bool,
 }
+
+/// Who hashed it says nothing about what it is.
+impl PartialEq for PoolElement {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.bytes, self.form) == (&other.bytes, other.form)
+    }
+}
+
+impl Eq for PoolElement {}
 
 impl fmt::Debug for PoolElement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -73,6 +84,21 @@ impl Pool {
             .transpose()
     }
 
+    /// An element, read, and hashed unless that was done when it came in; `None` if it is not there.
+    ///
+    /// # Errors
+    /// [`Error::VerificationFailed`] if the bytes have another hash; those of [`ElementView::parse`].
+    pub fn verified(&self, hash: &ElementHash) -> Result<Option<VerifiedElement<'_>>, Error> {
+        let Some(element) = self.get(hash) else {
+            return Ok(None);
+        };
+        let bytes = element.bytes();
+        if element.is_hashed {
+            return VerifiedElement::expect_found(bytes, *hash, *hash).map(Some);
+        }
+        VerifiedElement::expect(bytes, *hash).map(Some)
+    }
+
     /// All elements in the order in which they came.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&ElementHash, &PoolElement)> {
         self.elements.iter()
@@ -82,12 +108,33 @@ impl Pool {
     ///
     /// The caller vouches that `hash` is the hash of `bytes` and `bytes` are an element.
     pub(crate) fn insert(&mut self, hash: ElementHash, bytes: &[u8], form: MemoryForm) -> bool {
+        self.insert_as(hash, bytes, form, true)
+    }
+
+    /// Adds an element of which only its caller says that it has this hash.
+    pub(crate) fn insert_claimed(
+        &mut self,
+        hash: ElementHash,
+        bytes: &[u8],
+        form: MemoryForm,
+    ) -> bool {
+        self.insert_as(hash, bytes, form, false)
+    }
+
+    fn insert_as(
+        &mut self,
+        hash: ElementHash,
+        bytes: &[u8],
+        form: MemoryForm,
+        is_hashed: bool,
+    ) -> bool {
         match self.elements.entry(hash) {
             indexmap::map::Entry::Occupied(_) => false,
             indexmap::map::Entry::Vacant(entry) => {
                 entry.insert(PoolElement {
                     bytes: bytes.into(),
                     form,
+                    is_hashed,
                 });
                 true
             }
@@ -121,7 +168,35 @@ impl ElementSource for Pool {
 
 impl ElementSink for Pool {
     fn put(&mut self, element: NewElement<'_>) -> Result<(), Error> {
-        self.insert(element.hash, element.bytes, element.form);
+        self.insert_claimed(element.hash, element.bytes, element.form);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: &[u8] =
+        b"\xa4\x64type\x06\x66header\x84\x01\x01\x67default\xf6\x67content\xa0\x68children\xa0";
+
+    #[test]
+    fn an_element_that_came_from_outside_is_hashed_before_it_counts_as_verified() {
+        let right = ElementHash::of(HEADER);
+        let wrong = ElementHash::of(b"something else");
+        let mut pool = Pool::default();
+        pool.insert_claimed(right, HEADER, MemoryForm::CANONICAL);
+        pool.insert_claimed(wrong, HEADER, MemoryForm::CANONICAL);
+
+        assert_eq!(pool.verified(&right).unwrap().unwrap().hash(), right);
+        assert!(matches!(
+            pool.verified(&wrong),
+            Err(Error::VerificationFailed { .. })
+        ));
+        assert!(
+            pool.verified(&ElementHash::of(b"absent"))
+                .unwrap()
+                .is_none()
+        );
     }
 }

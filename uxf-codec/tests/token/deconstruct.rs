@@ -269,6 +269,24 @@ fn tokens_taken_apart_together_give_what_each_gives_alone_and_a_bad_one_spoils_n
             .collect()
     };
     assert!(distinct(&together).iter().eq(distinct(&alone).iter()));
+
+    let mut array = vec![b'['];
+    array.extend(texts.join(&b','));
+    array.push(b']');
+    let mut tape = Tape::new();
+    let (mut of_nodes, mut results) = (ElementBatch::new(), Vec::new());
+    deconstructor
+        .deconstruct_nodes(
+            tape.parse(&array).unwrap().items(),
+            &mut of_nodes,
+            &mut results,
+        )
+        .unwrap();
+    assert_eq!(
+        results.iter().filter(|result| result.is_err()).count(),
+        refused
+    );
+    assert!(distinct(&of_nodes).iter().eq(distinct(&alone).iter()));
 }
 
 #[test]

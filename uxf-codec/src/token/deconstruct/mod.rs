@@ -88,35 +88,25 @@ impl Deconstructor {
         sink: &mut impl ElementSink,
         results: &mut Vec<Result<TokenSummary, Error>>,
     ) -> Result<(), Error> {
-        let mut tokens = tokens.into_iter();
-        let mut roots: Vec<Option<Place>> = Vec::new();
-        loop {
-            self.work.encoder.clear();
-            roots.clear();
-            let start = results.len();
-            while self.work.encoder.byte_len() < GROUP_BYTES
-                && let Some(token) = tokens.next()
-            {
-                let built = self
-                    .tape
-                    .parse(token)
-                    .and_then(|token| self.work.build(token));
-                roots.push(built.as_ref().ok().map(|(_, root)| *root));
-                results.push(built.map(|(summary, _)| summary));
-            }
-            if roots.is_empty() {
-                return Ok(());
-            }
-            if let Err(fault) = self.work.flush(sink) {
-                results.truncate(start);
-                return Err(fault);
-            }
-            for (result, root) in results.iter_mut().skip(start).zip(&roots) {
-                if let (Ok(summary), Some(root)) = (result, root) {
-                    summary.root = self.work.encoder.hash(*root);
-                }
-            }
-        }
+        let Self { tape, work } = self;
+        let build = |work: &mut Work, token| work.build(tape.parse(token)?);
+        work.each(tokens, build, sink, results)
+    }
+
+    /// Takes apart tokens within texts that have been read already, as [`deconstruct_each`](Self::deconstruct_each) does.
+    ///
+    /// A token may name an element that one of the others put. So whoever keeps only some of them looks for what these
+    /// name among the elements of all.
+    ///
+    /// # Errors
+    /// Those of [`deconstruct_each`](Self::deconstruct_each).
+    pub fn deconstruct_nodes<'n>(
+        &mut self,
+        tokens: impl IntoIterator<Item = Node<'n>>,
+        sink: &mut impl ElementSink,
+        results: &mut Vec<Result<TokenSummary, Error>>,
+    ) -> Result<(), Error> {
+        self.work.each(tokens, Work::build, sink, results)
     }
 
     /// Takes apart a token within a text that has been read already, as an item of an array of tokens.
@@ -159,6 +149,42 @@ impl Work {
         self.flush(sink)?;
         summary.root = self.encoder.hash(root);
         Ok(summary)
+    }
+
+    /// Takes apart one token after the other, hashing those of a group together.
+    fn each<T>(
+        &mut self,
+        tokens: impl IntoIterator<Item = T>,
+        mut build: impl FnMut(&mut Self, T) -> Result<(TokenSummary, Place), Error>,
+        sink: &mut impl ElementSink,
+        results: &mut Vec<Result<TokenSummary, Error>>,
+    ) -> Result<(), Error> {
+        let mut tokens = tokens.into_iter();
+        let mut roots: Vec<Option<Place>> = Vec::new();
+        loop {
+            self.encoder.clear();
+            roots.clear();
+            let start = results.len();
+            while self.encoder.byte_len() < GROUP_BYTES
+                && let Some(token) = tokens.next()
+            {
+                let built = build(self, token);
+                roots.push(built.as_ref().ok().map(|(_, root)| *root));
+                results.push(built.map(|(summary, _)| summary));
+            }
+            if roots.is_empty() {
+                return Ok(());
+            }
+            if let Err(fault) = self.flush(sink) {
+                results.truncate(start);
+                return Err(fault);
+            }
+            for (result, root) in results.iter_mut().skip(start).zip(&roots) {
+                if let (Ok(summary), Some(root)) = (result, root) {
+                    summary.root = self.encoder.hash(*root);
+                }
+            }
+        }
     }
 
     /// Builds the elements of a token without their hashes; nothing of a token that fails stays.
