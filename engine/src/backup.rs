@@ -11,8 +11,8 @@ use crate::integrity::StoredCounts;
 use crate::new_file::NewFile;
 use crate::snapshot::Snapshot;
 use crate::tables::schema::{
-    BLOCKS, CHECKPOINTS, COMMITS, COUNTS, INDEX, INVENTORIES, JOURNAL, KEYS, LOCAL, LOGS, META,
-    PARKED, PROFILES, STATEMENTS, TOKENS, WALLETS, wallets,
+    ALONE, BLOCKS, CHECKPOINTS, COMMITS, COUNTS, INDEX, INVENTORIES, JOURNAL, KEYS, LOCAL, LOGS,
+    META, PARKED, PROFILES, STATEMENTS, SUMS, TOKENS, WALLETS, wallets,
 };
 
 /// What a backup holds.
@@ -93,6 +93,8 @@ fn backup(snapshot: &Snapshot, directory: &Path) -> Result<BackupOutcome, Error>
     copy_table(from, &to, COMMITS)?;
     copy_table(from, &to, CHECKPOINTS)?;
     copy_table(from, &to, KEYS)?;
+    copy_table(from, &to, SUMS)?;
+    copy_table(from, &to, ALONE)?;
     copy_table(from, &to, STATEMENTS)?;
     copy_table(from, &to, PARKED)?;
     copy_table(from, &to, LOCAL)?;
@@ -163,7 +165,9 @@ fn verify(from: &ReadTransaction, to: &redb::Database) -> Result<BackupOutcome, 
     same_rows(from, &to, "logs-1", LOGS)?;
     same_rows(from, &to, "commits-1", COMMITS)?;
     same_rows(from, &to, "checkpoints-1", CHECKPOINTS)?;
-    same_rows(from, &to, "keys-1", KEYS)?;
+    same_rows(from, &to, "keys-2", KEYS)?;
+    same_rows(from, &to, "sums-1", SUMS)?;
+    same_rows(from, &to, "alone-1", ALONE)?;
     same_rows(from, &to, "statements-1", STATEMENTS)?;
     same_rows(from, &to, "parked-1", PARKED)?;
     same_rows(from, &to, "local-1", LOCAL)?;

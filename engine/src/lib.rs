@@ -26,6 +26,7 @@ mod stats;
 mod survey;
 mod sweep_preview;
 mod tables;
+mod upgrade;
 pub mod wallet;
 mod writer;
 

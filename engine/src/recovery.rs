@@ -19,10 +19,11 @@ use crate::tables::journal;
 use crate::tables::row::BlockRow;
 use crate::tables::run_directory::RunDirectory;
 use crate::tables::schema::{
-    BLOCKS, CHECKPOINTS, COMMITS, COUNTS, Db, Header, INDEX, INVENTORIES, JOURNAL, KEYS, LOCAL,
-    LOGS, META, MetaKey, PARKED, PROFILES, STATEMENTS, TOKENS, WALLETS, read_meta, wallets,
+    ALONE, BLOCKS, CHECKPOINTS, COMMITS, COUNTS, Db, Header, INDEX, INVENTORIES, JOURNAL, KEYS,
+    LOCAL, LOGS, META, MetaKey, PARKED, PROFILES, STATEMENTS, SUMS, TOKENS, WALLETS, read_meta,
 };
 use crate::tables::state::State;
+use crate::upgrade::{refuse_earlier, upgrade};
 
 /// What the writer starts from.
 #[derive(Debug)]
@@ -50,7 +51,7 @@ pub(crate) fn create_if_new(db: &redb::Database, options: &EngineOptions) -> Res
     let tables = txn.list_tables().during("listing the tables")?.count();
     drop(txn);
     if tables > 0 {
-        return add_new_tables(db);
+        return upgrade(db);
     }
     let header = Header::generate(options.entropy.as_ref())?;
     let mut txn = db.begin_write().during("beginning to write")?;
@@ -72,21 +73,13 @@ pub(crate) fn create_if_new(db: &redb::Database, options: &EngineOptions) -> Res
         txn.open_table(COMMITS).during(during)?;
         txn.open_table(CHECKPOINTS).during(during)?;
         txn.open_table(KEYS).during(during)?;
+        txn.open_table(SUMS).during(during)?;
+        txn.open_table(ALONE).during(during)?;
         txn.open_table(STATEMENTS).during(during)?;
         txn.open_table(PARKED).during(during)?;
         txn.open_table(LOCAL).during(during)?;
         txn.open_table(WALLETS).during(during)?;
     }
-    txn.commit().during("making the tables")
-}
-
-/// Makes the tables that stores were made without at first. They are empty, so nothing changes its meaning.
-fn add_new_tables(db: &redb::Database) -> Result<(), Error> {
-    if wallets(&db.begin_read().during("beginning to read")?)?.is_some() {
-        return Ok(());
-    }
-    let txn = db.begin_write().during("beginning to write")?;
-    drop(txn.open_table(WALLETS).during("making the tables")?);
     txn.commit().during("making the tables")
 }
 
@@ -98,6 +91,7 @@ pub(crate) fn recover(db: &Db, options: &EngineOptions) -> Result<Recovered, Err
     let header = read_meta(&txn, MetaKey::Header)?
         .ok_or_else(|| Error::corrupted("meta-1", "header", "missing, this is no uxf store"))?;
     let header = Header::decode(&header)?;
+    refuse_earlier(&txn)?;
     let mut state = match read_meta(&txn, MetaKey::State)? {
         Some(row) => State::decode("meta-1", &row)?.0,
         None => State::default(),

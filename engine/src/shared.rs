@@ -13,6 +13,7 @@ use crate::elements::readers::Readers;
 use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::options::EngineOptions;
+use crate::profile::EntrySums;
 use crate::profile::watch::Watchers;
 use crate::recovery::Recovered;
 use crate::replica::{LogNumbers, Recent};
@@ -36,6 +37,8 @@ pub(crate) struct Shared {
     /// The logs of all profiles by number.
     pub(crate) logs: Arc<LogNumbers>,
     pub(crate) watchers: Watchers,
+    /// Sums of the entries of checkpoints.
+    pub(crate) entry_sums: EntrySums,
     /// The totals after the newest commit.
     state: Mutex<State>,
     /// Never ahead of the writer: what is put after reading it gets this number or a higher one.
@@ -67,6 +70,7 @@ impl Shared {
             recent: RwLock::new(Arc::clone(&recovered.recent)),
             logs: Arc::clone(&recovered.replica.numbers),
             watchers: Watchers::default(),
+            entry_sums: EntrySums::default(),
             state: Mutex::new(recovered.state),
             next_seq: AtomicU64::new(recovered.state.next_seq),
             poisoned: AtomicBool::new(false),

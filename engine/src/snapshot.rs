@@ -9,7 +9,7 @@ use crate::error::{During as _, Error};
 use crate::replica::{Lookup, Recent};
 use crate::shared::Shared;
 use crate::tables::row::{BlockKind, BlockRow};
-use crate::tables::schema::{BLOCKS, KEYS};
+use crate::tables::schema::{BLOCKS, KEYS, wallets};
 
 /// A view of a store at one moment. Reads of it never wait for the writer, and it may be used by many threads.
 pub struct Snapshot {
@@ -22,9 +22,12 @@ pub struct Snapshot {
     end: OnceLock<u64>,
     /// The tables of profiles, once somebody asked.
     keys: OnceLock<BytesTable>,
+    /// The table of wallets, once somebody asked; `None` if there is none.
+    wallets: OnceLock<Option<BytesTable>>,
 }
 
-type BlockGuard = AccessGuard<'static, &'static [u8]>;
+/// A row of a block, borrowed from the store's cache.
+pub(crate) type BlockGuard = AccessGuard<'static, &'static [u8]>;
 type BytesTable = ReadOnlyTable<&'static [u8], &'static [u8]>;
 
 /// Keeps the elements of the snapshot findable.
@@ -93,6 +96,7 @@ impl Snapshot {
             recent,
             end: OnceLock::new(),
             keys: OnceLock::new(),
+            wallets: OnceLock::new(),
         })
     }
 
@@ -185,10 +189,21 @@ impl Snapshot {
         let keys = if let Some(keys) = self.keys.get() {
             keys
         } else {
-            let keys = self.txn.open_table(KEYS).during("opening keys-1")?;
+            let keys = self.txn.open_table(KEYS).during("opening keys-2")?;
             self.keys.get_or_init(|| keys)
         };
         Ok((self.lookup()?, keys))
+    }
+
+    /// The rows of wallets, if there ever were any.
+    pub(crate) fn wallets(&self) -> Result<Option<&BytesTable>, Error> {
+        let found = if let Some(found) = self.wallets.get() {
+            found
+        } else {
+            let found = wallets(&self.txn)?;
+            self.wallets.get_or_init(|| found)
+        };
+        Ok(found.as_ref())
     }
 
     /// Finds what is in memory for this snapshot.

@@ -55,13 +55,14 @@ pub struct TypeStats {
 }
 
 impl TypeStats {
-    /// The type's name in the format, or `opaque`, `segment` or `commit`.
+    /// The type's name in the format, or `opaque`, `segment`, `commit` or `operation`.
     pub const fn name(&self) -> &'static str {
         match self.kind {
             BlockKind::Opaque => "opaque",
             BlockKind::Element(element_type) => element_type.name(),
             BlockKind::Segment => "segment",
             BlockKind::Commit => "commit",
+            BlockKind::Operation => "operation",
         }
     }
 }

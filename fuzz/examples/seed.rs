@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use uxf_codec::carriage::car::{CarLimits, CarReader};
 use uxf_tests::conformance::json::{parse, sha256_hex};
 
 fn main() -> io::Result<()> {
@@ -66,8 +67,26 @@ fn main() -> io::Result<()> {
     put(&corpus, "checkpoint_decode", &whole.concat())?;
     put(&corpus, "checkpoint_decode", &segment)?;
     put(&corpus, "checkpoint_decode", &checkpoint)?;
+    put_bundle_blocks(&vectors.join("packages"), &corpus)?;
     put_profile_files(&root.join("../tests/vectors/profile"), &corpus)?;
+    put_streams(&corpus)?;
     put_payloads(&vectors, &corpus)
+}
+
+/// A close and the wants, blocks and presences of one block, as `docs/WIRE.md` and the specification of bitswap have them.
+fn put_streams(corpus: &Path) -> io::Result<()> {
+    put(corpus, "wire_frames", &[0, 0, 0, 4, 0, 0, 6, 1])?;
+    let id = "015512202cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+    let message = [
+        "6d0a320a2e0a24",
+        id,
+        "10011801200128011001",
+        "1a0d0a0401551220120568656c6c6f22280a24",
+        id,
+        "1001",
+    ];
+    let message = const_hex::decode(message.concat()).map_err(io::Error::other)?;
+    put(corpus, "bitswap_messages", &message)
 }
 
 /// The texts that carry tokens from hand to hand.
@@ -86,6 +105,21 @@ fn put_payloads(vectors: &Path, corpus: &Path) -> io::Result<()> {
         {
             let text = case.get(field).and_then(Value::as_str).unwrap_or_default();
             put(corpus, "transfer_payload", text.as_bytes())?;
+        }
+    }
+    Ok(())
+}
+
+/// Envelope and manifest of every package, which come first in its archive.
+fn put_bundle_blocks(packages: &Path, corpus: &Path) -> io::Result<()> {
+    for file in files(packages, "car")? {
+        let car = fs::read(file)?;
+        let reader = CarReader::new(car.as_slice(), CarLimits::REFERENCE);
+        let mut reader = reader.map_err(io::Error::other)?;
+        for _ in 0..2 {
+            if let Some(block) = reader.next_block().map_err(io::Error::other)? {
+                put(corpus, "bundle_blocks_read", block.bytes)?;
+            }
         }
     }
     Ok(())

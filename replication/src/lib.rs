@@ -1,7 +1,11 @@
 #![doc = include_str!("../README.md")]
 
+pub mod bitswap;
 pub mod block_exchange;
 pub mod bulk;
+pub mod host;
+#[cfg(feature = "node")]
+pub mod node;
 pub mod oplog_sync;
 mod peer;
 pub mod reconcile;

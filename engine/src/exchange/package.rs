@@ -50,12 +50,10 @@ pub(super) fn import_package(
                 continue;
             }
         };
-        for element in gathered
-            .elements
-            .iter()
-            .filter_map(|hash| package.pool().get(hash))
-        {
-            batch.put(element.bytes())?;
+        for hash in &gathered.elements {
+            if let Some(element) = package.pool().verified(hash)? {
+                batch.put_verified(&element)?;
+            }
         }
         report.instances_left_out += gathered.left_out;
         batch.set_token_with(inventory, token_id.as_str(), root, &gathered.instances)?;

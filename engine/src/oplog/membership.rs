@@ -1,4 +1,4 @@
-use super::tree::{TreeHash, TreePath};
+use super::tree::{Tree, TreeHash, TreePath};
 use crate::cbor::{self, BYTES, Cursor, Malformed, UNSIGNED};
 
 /// Bytes of a leaf, its place and the path from it to the root of a tree: what every proof of one operation ends with.
@@ -25,8 +25,8 @@ impl From<Malformed> for MembershipError {
 
 impl Membership {
     /// That of the leaf at `index`, whose bytes the caller has. `None` if there is no such leaf.
-    pub(super) fn of(leaves: &[TreeHash], index: u32, leaf: Vec<u8>) -> Option<Self> {
-        let path = TreePath::of(leaves, usize::try_from(index).ok()?)?;
+    pub(super) fn of(tree: &Tree, index: u32, leaf: Vec<u8>) -> Option<Self> {
+        let path = tree.path(usize::try_from(index).ok()?)?;
         Some(Self { index, path, leaf })
     }
 

@@ -11,7 +11,9 @@
 //! * [`LoneOperation`] carries such a proof; [`ForkProof`] one that a device has written two histories.
 //! * [`SignedCheckpoint`] sums up what counts of a log, so that its history can go; its entries lie in [`Segment`]s.
 //! * [`CheckpointProof`] carries one of them with the proof.
+//! * [`ProvenOperation`] is one of both.
 //! * [`DeltaWriter`] frames all of these in one file, [`DeltaReader`] takes it apart.
+//! * [`ItemSum`] sums up a set of operations, by their [`ItemHash`]es, so that two replicas can compare ranges.
 //! * [`VersionVector`] says how far a replica knows each log.
 //! * [`LogHead`] tells the next commit of a log from a known one, a gap, a broken chain and a fork.
 //!
@@ -23,15 +25,18 @@ mod checkpoint;
 mod commit;
 mod delta;
 mod evidence;
+mod live;
 mod log;
 mod membership;
 mod operation;
 mod order;
 mod proof;
+mod proven;
 mod time;
 mod tree;
 mod vector;
 
+pub(crate) use checkpoint::CheckpointProver;
 pub use checkpoint::{
     CHECKPOINT_BYTES_MAX, CHECKPOINT_HEADS_MAX, CHECKPOINT_PROOF_BYTES_MAX, CheckpointBuilder,
     CheckpointError, CheckpointHeader, CheckpointId, CheckpointProof, CheckpointReader,
@@ -47,12 +52,14 @@ pub use delta::{
     DeltaLimits, DeltaReader, DeltaRecord, DeltaRecordKind, DeltaWriter,
 };
 pub use evidence::{FORK_PROOF_BYTES_MAX, ForkProof, ForkProofError};
+pub use live::{ItemHash, ItemSum, OPERATION_ID_BYTES, OperationId};
 pub use log::{Appended, LogError, LogHead};
 pub use operation::{
     OpKind, Operation, OperationError, REFERENCE_BYTES, SEALED_BYTES_MIN, VALUE_BYTES_MAX,
 };
 pub use order::Stamp;
 pub use proof::{LONE_OPERATION_BYTES_MAX, LoneOperation, ProofError};
+pub use proven::ProvenOperation;
 pub use time::{
     ClockError, DRIFT_MS_DEFAULT, HYBRID_COUNTER_MAX, HYBRID_MILLIS_MAX, HybridClock, HybridTime,
 };

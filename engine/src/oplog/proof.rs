@@ -5,7 +5,7 @@ use super::commit::{Commit, CommitError, HEADER_BYTES_MAX, SignedHeader};
 use super::membership::{Membership, MembershipError};
 use super::operation::{OPERATION_BYTES_MAX, OpKind, Operation, OperationError};
 use super::order::Stamp;
-use super::tree::TreeHash;
+use super::tree::{Tree, TreeHash};
 use crate::cbor::{Cursor, Malformed};
 
 /// Hashes of the longest path: a tree of 4,096 leaves has twelve levels.
@@ -108,25 +108,35 @@ impl LoneOperation {
     /// # Errors
     /// [`ProofError::Index`] if there is no such operation.
     pub fn extract(commit: &Commit<'_>, index: u32) -> Result<Self, ProofError> {
-        let missing = ProofError::Index {
-            index,
-            count: commit.header().count,
-        };
-        let place = usize::try_from(index).map_err(|_| missing.clone())?;
+        let count = commit.header().count;
+        let seq = commit.header().first_seq.checked_add(u64::from(index));
+        let found = seq.and_then(|seq| Self::extract_all(commit, &[seq]).pop());
+        found.ok_or(ProofError::Index { index, count })
+    }
+
+    /// Takes the operations with these sequence numbers, which ascend, out of a commit. Those it does not have are left
+    /// out. Linear in the size of the commit.
+    pub fn extract_all(commit: &Commit<'_>, seqs: &[u64]) -> Vec<Self> {
         let mut operations = commit.operations();
-        let mut leaves = Vec::with_capacity(operations.len());
-        let mut operation = None;
+        let (mut leaves, mut found) = (Vec::new(), Vec::new());
+        let mut seq = commit.header().first_seq;
         while let Some(bytes) = operations.next_bytes() {
-            if leaves.len() == place {
-                operation = Some(bytes.to_vec());
+            if seqs.binary_search(&seq).is_ok() {
+                let index = u32::try_from(leaves.len()).unwrap_or(u32::MAX);
+                found.push((index, bytes.to_vec()));
             }
             leaves.push(TreeHash::leaf(bytes));
+            seq = seq.saturating_add(1);
         }
-        let membership = operation.and_then(|operation| Membership::of(&leaves, index, operation));
-        Ok(Self {
-            signed: SignedHeader::of(commit),
-            membership: membership.ok_or(missing)?,
-        })
+        let (tree, signed) = (Tree::over(leaves), SignedHeader::of(commit));
+        let found = found.into_iter();
+        let memberships =
+            found.filter_map(|(index, operation)| Membership::of(&tree, index, operation));
+        let alone = memberships.map(|membership| Self {
+            signed: signed.clone(),
+            membership,
+        });
+        alone.collect()
     }
 
     /// The header of its commit.
@@ -185,6 +195,12 @@ impl LoneOperation {
             return Err(ProofError::Path);
         }
         self.signed.verify()?;
+        self.told()
+    }
+
+    /// What it says, whether that is proven or not.
+    pub(super) fn told(&self) -> Result<(Stamp, Operation<'_>), ProofError> {
+        let (header, index) = (self.signed.header(), self.membership.index);
         let operation = Operation::decode(self.membership.leaf())?;
         let stamp = Stamp {
             time: header.time,

@@ -124,6 +124,41 @@ impl TreeBuilder {
     }
 }
 
+/// All hashes of a tree, for many paths: twice the memory of the leaves.
+#[derive(Clone, Debug)]
+pub(super) struct Tree {
+    /// The leaves, then what is above each two of them; a last one without a partner is there again.
+    levels: Vec<Vec<TreeHash>>,
+}
+
+impl Tree {
+    /// That over these leaves.
+    pub(super) fn over(leaves: Vec<TreeHash>) -> Self {
+        let mut levels = vec![leaves];
+        while let Some(below) = levels.last().filter(|level| level.len() > 1) {
+            let above = below.chunks(2).filter_map(|pair| match pair {
+                [left, right] => Some(TreeHash::node(left, right)),
+                [alone] => Some(*alone),
+                _ => None,
+            });
+            let above = above.collect();
+            levels.push(above);
+        }
+        Self { levels }
+    }
+
+    /// The path of the leaf at `index`. `None` if there is no such leaf.
+    pub(super) fn path(&self, mut index: usize) -> Option<TreePath> {
+        self.levels.first()?.get(index)?;
+        let mut path = Vec::new();
+        for level in &self.levels {
+            path.extend(level.get(index ^ 1).copied());
+            index >>= 1;
+        }
+        Some(TreePath(path))
+    }
+}
+
 /// The hashes beside the way from a leaf to the root, from the leaf up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TreePath(Vec<TreeHash>);
@@ -248,6 +283,8 @@ mod tests {
             for index in 0..count {
                 let own = leaves[index as usize];
                 let path = TreePath::of(&leaves, index as usize).unwrap();
+                let tree = Tree::over(leaves.clone());
+                assert_eq!(tree.path(index as usize).as_ref(), Some(&path));
                 for (place, leaf) in (0..count).zip(&leaves) {
                     // Another place with the same leaf, and another leaf at the same place.
                     let same = place == index;

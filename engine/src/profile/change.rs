@@ -7,14 +7,14 @@ use std::sync::Arc;
 use uxf_codec::ElementHash;
 use zeroize::Zeroizing;
 
-use super::fold::ValueVersion;
+use super::fold::{Counted, ValuePlace, ValueVersion};
 use super::merge::Merger;
-use super::sealed::{Nonces, SealedValue};
+use super::sealed::{Nonces, ProfileId, SealedValue};
 use super::session::Session;
 use crate::oplog::identity::{Certificate, LogId, Revocation};
 use crate::oplog::{
-    Commit, CommitId, Entry, ForkProof, Header, HybridTime, OpKind, Operation, REFERENCE_BYTES,
-    SealedCommit, Segment, SignedCheckpoint, Stamp,
+    Commit, CommitId, Entry, ForkProof, Header, HybridTime, ItemHash, OpKind, Operation,
+    ProofError, ProvenOperation, REFERENCE_BYTES, SealedCommit, Segment, SignedCheckpoint, Stamp,
 };
 use crate::profile::envelope::EntryKind;
 
@@ -72,8 +72,8 @@ pub(crate) struct Change {
 pub(crate) enum To {
     /// A value in the operation.
     Sealed(SealedValue),
-    /// A value in a block of its own, which is in the batch: its reference.
-    Block([u8; REFERENCE_BYTES]),
+    /// A value in a block of its own, which is in the batch: its reference, and how long the block is.
+    Block([u8; REFERENCE_BYTES], usize),
     /// Nothing.
     Deleted,
     /// What it is, joined with these values one after the other. The writer does it, because two joins of what was
@@ -95,6 +95,8 @@ pub(crate) struct ForeignPart {
     pub(crate) checkpoints: Vec<Arc<ReadCheckpoint>>,
     /// Decoded and with good signatures, in the order they came.
     pub(crate) commits: Vec<Arc<ReadCommit>>,
+    /// Decoded, and they prove themselves.
+    pub(crate) alone: Vec<Arc<ReadOperation>>,
 }
 
 /// A commit, read and taken apart.
@@ -239,7 +241,6 @@ impl ReadSegment {
         core::str::from_utf8(key).unwrap_or_default()
     }
 
-    #[cfg(feature = "automerge")]
     pub(crate) fn value(&self, part: &OperationPart) -> &[u8] {
         self.bytes.get(part.value.clone()).unwrap_or_default()
     }
@@ -248,8 +249,77 @@ impl ReadSegment {
     pub(crate) fn links(&self) -> impl Iterator<Item = ElementHash> + '_ {
         let parts = self.entries.iter().map(|entry| &entry.part);
         let references = parts.filter(|part| part.kind == OpKind::Ref);
-        references
-            .filter_map(|part| referenced(self.bytes.get(part.value.clone()).unwrap_or_default()))
+        references.filter_map(|part| referenced(self.value(part)))
+    }
+}
+
+/// An operation that came alone, with its proof, read.
+#[derive(Debug)]
+pub(crate) struct ReadOperation {
+    pub(crate) bytes: Vec<u8>,
+    /// What its block is called.
+    pub(crate) hash: ElementHash,
+    pub(crate) profile: ProfileId,
+    pub(crate) key: Box<str>,
+    pub(crate) stamp: Stamp,
+    pub(crate) kind: OpKind,
+    entry: EntryKind,
+    item: ItemHash,
+    /// Length of its value, which is the end of the bytes.
+    value_len: usize,
+}
+
+impl ReadOperation {
+    /// Decodes and verifies one.
+    pub(crate) fn verify(bytes: &[u8]) -> Result<Self, ProofError> {
+        let proven = ProvenOperation::decode(bytes)?;
+        Ok(Self::of(bytes, &proven, proven.verify()?))
+    }
+
+    /// Decodes one that was verified before it was stored.
+    pub(crate) fn stored(bytes: &[u8]) -> Result<Self, ProofError> {
+        let proven = ProvenOperation::decode(bytes)?;
+        Ok(Self::of(bytes, &proven, proven.verified_before()?))
+    }
+
+    fn of(
+        bytes: &[u8],
+        proven: &ProvenOperation,
+        (stamp, operation): (Stamp, Operation<'_>),
+    ) -> Self {
+        Self {
+            bytes: bytes.to_vec(),
+            hash: ElementHash::from_bytes(crate::oplog::block_hash(bytes)),
+            profile: *proven.profile(),
+            key: operation.key.into(),
+            stamp,
+            kind: operation.kind,
+            entry: operation.entry,
+            item: ItemHash::of(&stamp, &operation),
+            value_len: operation.value.len(),
+        }
+    }
+
+    /// How it counts, if its block is this one.
+    pub(crate) fn counted(&self, block: u64) -> Counted {
+        let start = self.bytes.len().saturating_sub(self.value_len);
+        Counted {
+            stamp: self.stamp,
+            kind: self.kind,
+            entry: self.entry,
+            place: ValuePlace {
+                block,
+                start: u32::try_from(start).unwrap_or(u32::MAX),
+                len: u32::try_from(self.value_len).unwrap_or(u32::MAX),
+            },
+            hash: self.item,
+        }
+    }
+
+    /// The block that holds its value, if it is not in the operation.
+    pub(crate) fn link(&self) -> Option<ElementHash> {
+        let is_reference = self.kind == OpKind::Ref;
+        is_reference.then(|| referenced(&self.bytes)).flatten()
     }
 }
 

@@ -3,7 +3,8 @@ use thiserror::Error;
 use super::sealed::{OpenError, ProfileKeyError, SealError};
 use crate::oplog::identity::{DeviceId, IdentityError, LogId};
 use crate::oplog::{
-    CheckpointError, ClockError, CommitError, DeltaError, ForkProofError, LogError, SegmentError,
+    CheckpointError, ClockError, CommitError, DeltaError, ForkProofError, LogError, ProofError,
+    SegmentError,
 };
 
 /// What went wrong with a profile. Nothing was changed, unless the variant says otherwise.
@@ -89,6 +90,9 @@ pub enum ProfileError {
     /// Bytes that are no segment of a checkpoint.
     #[error(transparent)]
     Segment(#[from] SegmentError),
+    /// What came as an operation with its proof is none, or proves nothing.
+    #[error(transparent)]
+    Alone(#[from] ProofError),
     /// Two commits that were to prove a fork do not.
     #[error(transparent)]
     Fork(#[from] ForkProofError),
@@ -136,6 +140,24 @@ pub enum ProfileError {
         /// The first sequence number asked for.
         seq: u64,
     },
+    /// What is here of a log and what came do not come to the checkpoint that its device signed: it has to be had whole. Who
+    /// sent the rest may have lied, or this store knows something else of the log than the device did.
+    #[error(
+        "what is here of {log:?} and what came is not its checkpoint; ask for the checkpoint whole"
+    )]
+    NotCaughtUp {
+        /// The log.
+        log: LogId,
+        /// What differs.
+        #[source]
+        source: CheckpointError,
+    },
+    /// Meanwhile another checkpoint of the log was taken in.
+    #[error("{log:?} has another checkpoint since; begin anew")]
+    Superseded {
+        /// The log.
+        log: LogId,
+    },
     /// An operation that counts here cannot be proven: its commit is gone, and the device has since signed a checkpoint
     /// without it, because it knows of a later one.
     #[error(
@@ -171,6 +193,7 @@ impl ProfileError {
             Self::Commit(_) => "COMMIT",
             Self::Log { .. } => "LOG",
             Self::Checkpoint(_) | Self::Segment(_) => "CHECKPOINT",
+            Self::Alone(_) => "OPERATION_PROOF",
             Self::Fork(_) => "FORK_PROOF",
             Self::DeltaFile(_) => "DELTA_FILE",
             Self::Identity(_) => "IDENTITY",
@@ -178,6 +201,8 @@ impl ProfileError {
             Self::Revoked { .. } | Self::RevokedDevice { .. } => "REVOKED",
             Self::LimitExceeded { .. } => "LIMIT_EXCEEDED",
             Self::Compacted { .. } => "COMPACTED",
+            Self::NotCaughtUp { .. } => "NOT_CAUGHT_UP",
+            Self::Superseded { .. } => "SUPERSEDED",
             Self::Unproven { .. } => "UNPROVEN",
             #[cfg(feature = "automerge")]
             Self::Automerge(_) => "AUTOMERGE",

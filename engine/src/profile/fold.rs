@@ -2,9 +2,9 @@
 
 use smallvec::SmallVec;
 
-use crate::oplog::identity::LogId;
-use crate::oplog::{OpKind, Stamp};
+use crate::oplog::{ItemHash, ItemSum, OpKind, OperationId, Stamp};
 use crate::profile::envelope::EntryKind;
+use crate::tables::row::BlockRow;
 
 /// One operation on a key that counts, and where its value lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +14,22 @@ pub(crate) struct Counted {
     pub(crate) kind: OpKind,
     pub(crate) entry: EntryKind,
     pub(crate) place: ValuePlace,
+    /// Hash of all it says, by which replicas compare.
+    pub(crate) hash: ItemHash,
+}
+
+impl Counted {
+    /// Its value, in the row of its block; `None` if that is damaged.
+    pub(crate) fn value_in<'a>(&self, row: &'a [u8]) -> Option<&'a [u8]> {
+        let bytes = BlockRow::decode(self.place.block, row).ok()?.bytes;
+        let start = usize::try_from(self.place.start).ok()?;
+        let len = usize::try_from(self.place.len).ok()?;
+        bytes.get(start..start.checked_add(len)?)
+    }
+
+    pub(crate) fn id(&self) -> OperationId {
+        OperationId::new(&self.stamp.log, self.stamp.seq)
+    }
 }
 
 /// Where the value of an operation lies: a part of a block.
@@ -124,12 +140,32 @@ impl KeyState {
         self.counted.iter()
     }
 
-    /// Notes that an operation lies somewhere else now. False if it does not count.
-    pub(crate) fn relocate(&mut self, log: LogId, seq: u64, place: ValuePlace) -> bool {
+    /// The sum of the operations that count.
+    pub(crate) fn sum(&self) -> ItemSum {
+        let all = self.counted.iter();
+        all.fold(ItemSum::default(), |sum, counted| {
+            sum.plus(&ItemSum::of(&counted.hash))
+        })
+    }
+
+    /// Gives every operation the hash that `hash` finds for it.
+    pub(crate) fn rehash<E>(
+        &mut self,
+        mut hash: impl FnMut(&Counted) -> Result<ItemHash, E>,
+    ) -> Result<(), E> {
+        for counted in &mut self.counted {
+            counted.hash = hash(counted)?;
+        }
+        Ok(())
+    }
+
+    /// Notes that an operation lies somewhere else now. False if it does not count; another one that its device wrote under
+    /// the same number is another one.
+    pub(crate) fn relocate(&mut self, moved: &Counted) -> bool {
         let mut all = self.counted.iter_mut();
-        let found = all.find(|counted| counted.stamp.log == log && counted.stamp.seq == seq);
+        let found = all.find(|counted| counted.stamp == moved.stamp && counted.hash == moved.hash);
         if let Some(counted) = found {
-            counted.place = place;
+            counted.place = moved.place;
             return true;
         }
         false
@@ -155,7 +191,7 @@ mod tests {
 
     use super::*;
     use crate::oplog::HybridTime;
-    use crate::oplog::identity::{DeviceId, Epoch};
+    use crate::oplog::identity::{DeviceId, Epoch, LogId};
 
     fn counted(time: u64, log: u8, seq: u64, is_delete: bool) -> Counted {
         let log = LogId {
@@ -180,6 +216,7 @@ mod tests {
                 start: 1,
                 len: 2,
             },
+            hash: ItemHash([7; 32]),
         }
     }
 

@@ -22,8 +22,10 @@ pub(crate) mod watch;
 pub use crate::writer::CompactedLog;
 pub use error::ProfileError;
 pub use fold::ValueVersion;
+pub(crate) use handle::EntrySums;
 pub use handle::{
-    CheckpointParts, Delta, DeltaExport, Device, IngestOutcome, KeyInfo, Keys, LoggedOperation,
-    ParkedCommit, Profile, ProfileView, Value, Values,
+    CaughtUp, CheckpointParts, Delta, DeltaExport, Device, EntryItem, IngestOutcome, KeyInfo, Keys,
+    LiveBound, LiveItem, LiveOperations, LogEntries, LoggedOperation, OwnEntries, ParkedCommit,
+    Profile, ProfileView, SentEntry, Value, Values, Whole,
 };
 pub use watch::{WATCH_EVENTS_MAX, Watch, WatchEvent};

@@ -3,7 +3,7 @@ use redb::ReadableTable;
 use super::lookup::stored_key;
 use super::recent::{Keep, LogNumbers, Recent};
 use crate::error::Error;
-use crate::oplog::{OpKind, Stamp};
+use crate::oplog::{ItemHash, OpKind, Stamp};
 use crate::profile::change::ReadCommit;
 use crate::profile::fold::{Counted, Folding, ValuePlace};
 use crate::profile::keys::{Class, classify};
@@ -44,13 +44,15 @@ pub(crate) fn fold_commit(
     for (position, (seq, part)) in (0..).zip((commit.header.first_seq..).zip(&commit.operations)) {
         let name = commit.key(part);
         value_key_into(&mut key, at.profile, name);
+        let stamp = Stamp {
+            time: commit.header.time,
+            is_delete: part.kind == OpKind::Delete,
+            log: commit.header.log,
+            seq,
+        };
         let counted = Counted {
-            stamp: Stamp {
-                time: commit.header.time,
-                is_delete: part.kind == OpKind::Delete,
-                log: commit.header.log,
-                seq,
-            },
+            stamp,
+            hash: ItemHash::of_parts(&stamp, part.kind, name, commit.value(part)),
             kind: part.kind,
             entry: part.entry,
             place: ValuePlace {
@@ -59,12 +61,18 @@ pub(crate) fn fold_commit(
                 len: u32::try_from(part.value.len()).unwrap_or(u32::MAX),
             },
         };
-        let counts = recent.update(
+        let mut counts = false;
+        recent.update(
             &key,
             at.block.saturating_add(1),
             at.keep,
             || Ok::<_, Error>(stored_key(table, logs, &key)?.unwrap_or_default()),
-            |state| state.apply(counted, folding(name)),
+            |state| {
+                // What came alone before its commit is known, and lies in the commit from now on.
+                let is_known = state.relocate(&counted);
+                counts = !is_known && state.apply(counted, folding(name));
+                is_known || counts
+            },
         )?;
         if counts {
             changed.push(position);

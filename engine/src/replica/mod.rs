@@ -9,6 +9,7 @@ mod lookup;
 mod recent;
 mod recover;
 mod state;
+mod sums;
 mod view;
 
 pub(crate) use fold::{Folded, fold_commit, folding};
@@ -16,4 +17,5 @@ pub(crate) use lookup::{Lookup, stored_key};
 pub(crate) use recent::{Keep, KeyPage, LogNumbers, Recent};
 pub(crate) use recover::recover_profiles;
 pub(crate) use state::{Parked, ProfileState, Replica};
+pub(crate) use sums::{Levels, SumChange, compute_sums, run_at_rank, sum_before, update_sums};
 pub(crate) use view::ReplicaView;

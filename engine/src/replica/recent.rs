@@ -3,6 +3,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use crate::oplog::ItemSum;
 use crate::oplog::identity::LogId;
 use crate::profile::fold::KeyState;
 use crate::tables::profile_rows::CommitRow;
@@ -23,6 +24,8 @@ pub(crate) struct Recent {
 /// The states of one key, ascending by `since`.
 #[derive(Debug)]
 struct Versions {
+    /// The sum of what the table has of the key; of nothing if the key is not in it.
+    stored: ItemSum,
     newest: Version,
     older: Vec<Version>,
 }
@@ -103,9 +106,11 @@ impl Recent {
         let mut keys = write(&self.keys);
         let Some(versions) = keys.get_mut(key) else {
             let mut state = load()?;
+            let stored = state.sum();
             let changed = change(&mut state);
             if changed {
                 let versions = Versions {
+                    stored,
                     newest: Version { since, state },
                     older: Vec::new(),
                 };
@@ -142,6 +147,42 @@ impl Recent {
             .try_for_each(|(key, versions)| visit(key, &versions.newest.state))
     }
 
+    /// Goes through the newest state of every key, in order, with the sum of what the table has of it.
+    pub(crate) fn for_each_change<E>(
+        &self,
+        mut visit: impl FnMut(&[u8], &KeyState, &ItemSum) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let keys = read(&self.keys);
+        let mut all = keys.iter();
+        all.try_for_each(|(key, versions)| visit(key, &versions.newest.state, &versions.stored))
+    }
+
+    /// The keys that start with a prefix of which a reader whose blocks end before `end` sees another sum than the table
+    /// has, without the prefix, each with the sum of the differences up to it and including it.
+    ///
+    /// The differences are to the tables of the checkpoint that this began with. A reader that takes this and the tables while
+    /// the writer commits may see those of the next checkpoint, in which the states here are already: for single keys that is
+    /// the same, for differences it is not. So the view must be one that the writer opened between two commits.
+    pub(crate) fn differences(&self, prefix: &[u8], end: u64) -> Vec<(Box<[u8]>, ItemSum)> {
+        let keys = read(&self.keys);
+        let mut all = Vec::new();
+        let mut sum = ItemSum::default();
+        for (key, versions) in keys.range::<[u8], _>((Bound::Included(prefix), Bound::Unbounded)) {
+            let Some(key) = key.strip_prefix(prefix) else {
+                break;
+            };
+            let Some(state) = versions.at(end) else {
+                continue;
+            };
+            let state = state.sum();
+            if state != versions.stored {
+                sum = sum.plus(&state).minus(&versions.stored);
+                all.push((key.into(), sum));
+            }
+        }
+        all
+    }
+
     /// The commit of a log that has an operation, for a reader whose blocks end before `end`.
     pub(crate) fn commit_at(&self, log: u32, seq: u64, end: u64) -> Option<(u64, CommitRow)> {
         let commits = read(&self.commits);
@@ -161,6 +202,11 @@ impl Recent {
 
     pub(crate) fn add_commit(&self, log: u32, first_seq: u64, row: CommitRow, operations: usize) {
         write(&self.commits).insert((log, first_seq), row);
+        self.operations.fetch_add(operations, Ordering::Relaxed);
+    }
+
+    /// Counts operations that are in no commit.
+    pub(crate) fn add_operations(&self, operations: usize) {
         self.operations.fetch_add(operations, Ordering::Relaxed);
     }
 
@@ -237,7 +283,7 @@ impl LogNumbers {
 mod tests {
     use super::*;
     use crate::oplog::identity::{DeviceId, Epoch};
-    use crate::oplog::{HybridTime, OpKind, Stamp};
+    use crate::oplog::{HybridTime, ItemHash, OpKind, Stamp};
     use crate::profile::envelope::EntryKind;
     use crate::profile::fold::{Counted, Folding, ValuePlace};
 
@@ -263,6 +309,7 @@ mod tests {
             kind: OpKind::Put,
             entry: EntryKind::CacheIndex,
             place,
+            hash: ItemHash([7; 32]),
         };
         assert!(state.apply(counted, Folding::LastWriter));
         state

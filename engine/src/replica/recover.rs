@@ -1,17 +1,19 @@
 use redb::{ReadTransaction, ReadableTable as _};
 
-use super::fold::{Folded, fold_commit};
+use super::fold::{Folded, fold_commit, folding};
+use super::lookup::stored_key;
 use super::recent::{Keep, Recent};
 use super::state::{Parked, ProfileState, Replica};
 use crate::error::{During as _, Error};
 use crate::oplog::identity::{Certificate, Revocation};
 use crate::oplog::{Commit, ForkProof, HybridClock, HybridTime};
-use crate::profile::change::ReadCommit;
-use crate::tables::profile_rows::{CommitRow, LogRow, ProfileRow};
+use crate::profile::change::{ReadCommit, ReadOperation};
+use crate::profile::sealed::ProfileId;
+use crate::tables::profile_rows::{AloneRow, CommitRow, LogRow, ProfileRow};
 use crate::tables::row::{BlockKind, BlockRow};
 use crate::tables::schema::{
-    BLOCKS, KEYS, LOGS, PARKED, PROFILES, STATEMENTS, StatementKind, split_commit_key,
-    split_statement_key,
+    ALONE, BLOCKS, KEYS, LOGS, PARKED, PROFILES, STATEMENTS, StatementKind, split_commit_key,
+    split_statement_key, value_key,
 };
 
 /// Reads the profiles, and takes the commits from block `watermark` on in again. `is_kept` says which blocks are.
@@ -29,17 +31,24 @@ pub(crate) fn recover_profiles(
     read_statements(txn, &mut replica)?;
     read_parked(txn, &mut replica)?;
     let recent = Recent::default();
-    let keys = txn.open_table(KEYS).during("opening keys-1")?;
+    let keys = txn.open_table(KEYS).during("opening keys-2")?;
     let blocks = txn.open_table(BLOCKS).during("opening blocks-1")?;
     for row in blocks.range(watermark..).during("reading blocks")? {
         let (seq, row) = row.during("reading blocks")?;
         let seq = seq.value();
         let row = BlockRow::decode(seq, row.value())?;
-        if row.kind == BlockKind::Commit && is_kept(seq)? {
-            replay(&mut replica, &recent, &keys, seq, row.bytes)?;
+        match row.kind {
+            BlockKind::Commit if is_kept(seq)? => {
+                replay(&mut replica, &recent, &keys, seq, row.bytes)?;
+            }
+            BlockKind::Operation if is_kept(seq)? => {
+                replay_alone(&replica, &recent, &keys, seq, row.bytes)?;
+            }
+            _ => {}
         }
     }
     start_clocks(&mut replica);
+    read_alone(txn, &mut replica)?;
     Ok((replica, recent))
 }
 
@@ -142,10 +151,7 @@ fn replay(
     let damaged = |reason: String| Error::corrupted("blocks-1", block, reason);
     let commit = Commit::decode(bytes).map_err(|error| damaged(error.to_string()))?;
     let commit = ReadCommit::of(&commit);
-    let mut profiles = replica.profiles.iter();
-    let profile = profiles
-        .find(|(_, state)| state.row.id == commit.header.profile)
-        .map(|(&number, _)| number)
+    let profile = profile_of(replica, &commit.header.profile)
         .ok_or_else(|| damaged("INV-LOG-1: a commit of no profile".to_owned()))?;
     let log = replica.number_of(profile, commit.header.log);
     let at = Folded {
@@ -173,6 +179,54 @@ fn replay(
         && state.own_log() == commit.header.log
     {
         state.count_seals(&commit.operations);
+    }
+    Ok(())
+}
+
+/// Takes an operation in again that came alone.
+fn replay_alone(
+    replica: &Replica,
+    recent: &Recent,
+    keys: &redb::ReadOnlyTable<&'static [u8], &'static [u8]>,
+    block: u64,
+    bytes: &[u8],
+) -> Result<(), Error> {
+    let damaged = |reason: String| Error::corrupted("blocks-1", block, reason);
+    let alone = ReadOperation::stored(bytes).map_err(|error| damaged(error.to_string()))?;
+    let profile = profile_of(replica, &alone.profile)
+        .ok_or_else(|| damaged("INV-ALONE-1: an operation of no profile".to_owned()))?;
+    let key = value_key(profile, &alone.key);
+    recent.update(
+        &key,
+        block.saturating_add(1),
+        Keep::From(u64::MAX),
+        || {
+            let stored = stored_key(keys, &replica.numbers, &key);
+            stored.map(Option::unwrap_or_default)
+        },
+        |state| state.apply(alone.counted(block), folding(&alone.key)),
+    )?;
+    recent.add_operations(1);
+    Ok(())
+}
+
+fn profile_of(replica: &Replica, id: &ProfileId) -> Option<u32> {
+    let mut profiles = replica.profiles.iter();
+    let found = profiles.find(|(_, state)| state.row.id == *id);
+    found.map(|(&number, _)| number)
+}
+
+/// The own log goes on after what came alone as well.
+fn read_alone(txn: &ReadTransaction, replica: &mut Replica) -> Result<(), Error> {
+    let table = txn.open_table(ALONE).during("opening alone-1")?;
+    for row in table.iter().during("reading alone-1")? {
+        let (key, row) = row.during("reading alone-1")?;
+        let row = AloneRow::decode(key.value(), row.value())?;
+        let profile = row.key.first_chunk::<4>().copied().map(u32::from_be_bytes);
+        let state = profile.and_then(|profile| replica.profiles.get_mut(&profile));
+        if let Some(state) = state.filter(|state| state.clock.last() < row.time) {
+            state.clock = HybridClock::at(row.time);
+        }
     }
     Ok(())
 }

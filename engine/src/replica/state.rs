@@ -17,6 +17,8 @@ pub(crate) struct Replica {
     pub(crate) logs: Vec<LogRow>,
     /// What readers share of the logs.
     pub(crate) numbers: Arc<LogNumbers>,
+    /// From which row of `alone-1` on the next checkpoint looks for what can go.
+    pub(crate) alone_next: Vec<u8>,
 }
 
 /// What is known of one profile.

@@ -3,7 +3,7 @@
 use super::varint;
 use crate::error::Error;
 use crate::oplog::identity::{DeviceId, Epoch, LogId};
-use crate::oplog::{CommitId, HybridTime, LogHead, OpKind, Stamp};
+use crate::oplog::{CommitId, HybridTime, ItemHash, ItemSum, LogHead, OpKind, Stamp};
 use crate::profile::envelope::EntryKind;
 use crate::profile::fold::{Counted, KeyState, ValuePlace};
 use crate::profile::sealed::ProfileId;
@@ -212,13 +212,72 @@ impl CheckpointRow {
     }
 }
 
-/// Writes a row of `keys-1`: twice the number of puts, plus one if a delete counts; then the delete and the puts, each
+/// A row of `alone-1`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AloneRow<'a> {
+    /// Sequence number of its block.
+    pub(crate) block: u64,
+    /// When it was written: the own log goes on later than that.
+    pub(crate) time: HybridTime,
+    /// The key it writes, as it is stored.
+    pub(crate) key: &'a [u8],
+}
+
+impl<'a> AloneRow<'a> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(16 + self.key.len());
+        out.extend_from_slice(&self.block.to_be_bytes());
+        out.extend_from_slice(&self.time.as_u64().to_be_bytes());
+        out.extend_from_slice(self.key);
+        out
+    }
+
+    pub(crate) fn decode(key: &[u8], row: &'a [u8]) -> Result<Self, Error> {
+        let read = || {
+            let (block, rest) = row.split_first_chunk::<8>()?;
+            let (time, key) = rest.split_first_chunk::<8>()?;
+            Some(Self {
+                block: u64::from_be_bytes(*block),
+                time: HybridTime::from_u64(u64::from_be_bytes(*time)),
+                key,
+            })
+        };
+        let damaged = || {
+            let key = const_hex::encode(key);
+            Error::corrupted("alone-1", key, "a row that is too short")
+        };
+        read().ok_or_else(damaged)
+    }
+}
+
+/// Writes a row of `keys-2`: twice the number of puts, plus one if a delete counts; then the delete and the puts, each
 /// as time (8 bytes, big-endian), number of the log, sequence number, kinds (kind of operation in the upper four bits,
-/// kind of entry in the lower), block, start and length of the value.
+/// kind of entry in the lower), block, start and length of the value, hash of the operation (32 bytes).
 pub(crate) fn encode_key(
     state: &KeyState,
     out: &mut Vec<u8>,
+    number_of: impl FnMut(LogId) -> Option<u32>,
+) -> Result<(), Error> {
+    encode_row(state, out, number_of, |out, counted| {
+        out.extend_from_slice(&counted.hash.0);
+    })
+}
+
+/// Writes a row of `keys-1`.
+#[cfg(test)]
+pub(crate) fn encode_key_1(
+    state: &KeyState,
+    out: &mut Vec<u8>,
+    number_of: impl FnMut(LogId) -> Option<u32>,
+) -> Result<(), Error> {
+    encode_row(state, out, number_of, |_, _| {})
+}
+
+fn encode_row(
+    state: &KeyState,
+    out: &mut Vec<u8>,
     mut number_of: impl FnMut(LogId) -> Option<u32>,
+    end: impl Fn(&mut Vec<u8>, &Counted),
 ) -> Result<(), Error> {
     out.clear();
     let head = (state.puts().len() as u64) << 1 | u64::from(state.deleted().is_some());
@@ -226,7 +285,7 @@ pub(crate) fn encode_key(
     for counted in state.iter() {
         let log = number_of(counted.stamp.log);
         let log = log.ok_or_else(|| {
-            Error::corrupted("keys-1", "memory", "INV-KEY-1: an operation of no log")
+            Error::corrupted("keys-2", "memory", "INV-KEY-1: an operation of no log")
         })?;
         out.extend_from_slice(&counted.stamp.time.as_u64().to_be_bytes());
         varint::write(out, u64::from(log));
@@ -235,15 +294,38 @@ pub(crate) fn encode_key(
         varint::write(out, counted.place.block);
         varint::write(out, u64::from(counted.place.start));
         varint::write(out, u64::from(counted.place.len));
+        end(out, counted);
     }
     Ok(())
 }
 
-/// Reads a row of `keys-1`.
+/// Reads a row of `keys-2`.
 pub(crate) fn decode_key(
     key: &[u8],
-    mut row: &[u8],
+    row: &[u8],
     log_of: impl Fn(u32) -> Option<LogId>,
+) -> Result<KeyState, Error> {
+    decode_row("keys-2", key, row, |row| {
+        let counted = read_counted(row, &log_of)?;
+        let hash = take_hash(row)?;
+        Some(Counted { hash, ..counted })
+    })
+}
+
+/// Reads a row of `keys-1`, which had no hashes; they are zero.
+pub(crate) fn decode_key_1(
+    key: &[u8],
+    row: &[u8],
+    log_of: impl Fn(u32) -> Option<LogId>,
+) -> Result<KeyState, Error> {
+    decode_row("keys-1", key, row, |row| read_counted(row, &log_of))
+}
+
+fn decode_row(
+    table: &'static str,
+    key: &[u8],
+    mut row: &[u8],
+    mut read_one: impl FnMut(&mut &[u8]) -> Option<Counted>,
 ) -> Result<KeyState, Error> {
     let mut read = || {
         let head = varint::read(&mut row)?;
@@ -253,19 +335,49 @@ pub(crate) fn decode_key(
         }
         let deleted = match deletes {
             0 => None,
-            _ => Some(read_counted(&mut row, &log_of)?),
+            _ => Some(read_one(&mut row)?),
         };
         let mut all = Vec::with_capacity(usize::try_from(puts).ok()?);
         for _ in 0..puts {
-            all.push(read_counted(&mut row, &log_of)?);
+            all.push(read_one(&mut row)?);
         }
         let state = KeyState::from_parts(deleted, all)?;
         row.is_empty().then_some(state)
     };
     read().ok_or_else(|| {
         let key = String::from_utf8_lossy(key.get(4..).unwrap_or(key)).into_owned();
-        Error::corrupted("keys-1", key, "a row that cannot be read")
+        Error::corrupted(table, key, "a row that cannot be read")
     })
+}
+
+/// The sum of the operations of a row of `keys-2`, for which nothing else of it is looked at.
+pub(crate) fn key_row_sum(key: &[u8], mut row: &[u8]) -> Result<ItemSum, Error> {
+    let mut read = || {
+        let head = varint::read(&mut row)?;
+        let mut sum = ItemSum::default();
+        for _ in 0..(head >> 1).checked_add(head & 1)? {
+            let (_, rest) = row.split_at_checked(8)?;
+            row = rest;
+            let (_log, _seq) = (varint::read(&mut row)?, varint::read(&mut row)?);
+            let (_, rest) = row.split_first()?;
+            row = rest;
+            for _ in 0..3 {
+                varint::read(&mut row)?;
+            }
+            sum = sum.plus(&ItemSum::of(&take_hash(&mut row)?));
+        }
+        row.is_empty().then_some(sum)
+    };
+    read().ok_or_else(|| {
+        let key = String::from_utf8_lossy(key.get(4..).unwrap_or(key)).into_owned();
+        Error::corrupted("keys-2", key, "a row that cannot be read")
+    })
+}
+
+fn take_hash(row: &mut &[u8]) -> Option<ItemHash> {
+    let (hash, rest) = row.split_first_chunk::<32>()?;
+    *row = rest;
+    Some(ItemHash(*hash))
 }
 
 fn read_counted(row: &mut &[u8], log_of: &impl Fn(u32) -> Option<LogId>) -> Option<Counted> {
@@ -283,6 +395,7 @@ fn read_counted(row: &mut &[u8], log_of: &impl Fn(u32) -> Option<LogId>) -> Opti
         len: u32::try_from(varint::read(row)?).ok()?,
     };
     Some(Counted {
+        hash: ItemHash([0; 32]),
         stamp: Stamp {
             time: HybridTime::from_u64(u64::from_be_bytes(*time)),
             is_delete: kind == OpKind::Delete,
@@ -322,6 +435,7 @@ mod tests {
                 start: 300,
                 len: 70_000,
             },
+            hash: ItemHash([by; 32]),
         }
     }
 
@@ -336,10 +450,13 @@ mod tests {
         encode_key(&state, &mut row, number_of).unwrap();
         let log_of = |number| u8::try_from(number).ok().map(log);
         assert_eq!(decode_key(b"0000k", &row, log_of).unwrap(), state);
+        assert_eq!(key_row_sum(b"0000k", &row).unwrap(), state.sum());
         for end in 0..row.len() {
             assert!(decode_key(b"0000k", &row[..end], log_of).is_err());
+            assert!(key_row_sum(b"0000k", &row[..end]).is_err());
         }
         row.push(0);
+        assert!(key_row_sum(b"0000k", &row).is_err());
         assert!(decode_key(b"0000k", &row, log_of).is_err());
         assert!(encode_key(&state, &mut row, |_| None).is_err());
     }

@@ -13,9 +13,12 @@ pub enum BlockKind {
     Segment,
     /// A commit of a profile's log; it names the blocks that hold values of its operations. Hashed with BLAKE3.
     Commit,
+    /// An operation that came alone, with its proof; it names the block that holds its value. Hashed with BLAKE3.
+    Operation,
 }
 
-/// Number of segments, and of commits. Those of element types are smaller.
+/// Numbers of operations that came alone, of segments, and of commits. Those of element types are smaller.
+const OPERATION: u8 = 15;
 const SEGMENT: u8 = 16;
 const COMMIT: u8 = 17;
 
@@ -26,6 +29,7 @@ impl BlockKind {
             Self::Element(element_type) => element_type.id(),
             Self::Segment => SEGMENT,
             Self::Commit => COMMIT,
+            Self::Operation => OPERATION,
         }
     }
 
@@ -34,6 +38,7 @@ impl BlockKind {
             0 => Some(Self::Opaque),
             SEGMENT => Some(Self::Segment),
             COMMIT => Some(Self::Commit),
+            OPERATION => Some(Self::Operation),
             _ => match ElementType::from_id(id as u64) {
                 Some(element_type) => Some(Self::Element(element_type)),
                 None => None,
@@ -45,7 +50,9 @@ impl BlockKind {
     pub(crate) fn hash(self, bytes: &[u8]) -> ElementHash {
         match self {
             Self::Opaque | Self::Element(_) => ElementHash::of(bytes),
-            Self::Segment | Self::Commit => ElementHash::from_bytes(blake3::hash(bytes).into()),
+            Self::Segment | Self::Commit | Self::Operation => {
+                ElementHash::from_bytes(blake3::hash(bytes).into())
+            }
         }
     }
 }

@@ -43,7 +43,13 @@ pub(crate) const COMMITS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::n
 pub(crate) const CHECKPOINTS: TableDefinition<'_, u32, &[u8]> =
     TableDefinition::new("checkpoints-1");
 /// Profile number big-endian and key -> key row, as of the last checkpoint. INV-KEY-1.
-pub(crate) const KEYS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("keys-1");
+pub(crate) const KEYS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("keys-2");
+/// What [`KEYS`] was when its rows had no hashes. Moved over when a store is opened for writing.
+pub(crate) const KEYS_1: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("keys-1");
+/// Profile number, level and first key, packed by [`sum_key`] -> number and sum of the operations of a run of keys. INV-SUM-1.
+pub(crate) const SUMS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("sums-1");
+/// Log number and sequence number, packed by [`commit_key`] -> where an operation lies that came alone. INV-ALONE-1.
+pub(crate) const ALONE: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("alone-1");
 /// Profile number big-endian, kind and a number -> certificate, revocation or proof of a fork.
 pub(crate) const STATEMENTS: TableDefinition<'_, &[u8], &[u8]> =
     TableDefinition::new("statements-1");
@@ -80,6 +86,11 @@ pub(crate) fn token_key(inventory: u32, id: &str) -> Vec<u8> {
     key
 }
 
+/// What the keys of all values of a profile start with.
+pub(crate) const fn value_key_prefix(profile: u32) -> [u8; 4] {
+    profile.to_be_bytes()
+}
+
 /// Key of a value: the profile's number (4 bytes, big-endian), then the key's text.
 pub(crate) fn value_key(profile: u32, key: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(4 + key.len());
@@ -92,6 +103,15 @@ pub(crate) fn value_key_into(out: &mut Vec<u8>, profile: u32, key: &str) {
     out.clear();
     out.extend_from_slice(&profile.to_be_bytes());
     out.extend_from_slice(key.as_bytes());
+}
+
+/// Key of a run of keys: the profile's number (4 bytes, big-endian), the level from 1, the key the run begins with.
+pub(crate) fn sum_key(profile: u32, level: u8, first: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(5 + first.len());
+    out.extend_from_slice(&profile.to_be_bytes());
+    out.push(level);
+    out.extend_from_slice(first);
+    out
 }
 
 /// Key of a commit: the log's number (4 bytes, big-endian), then the commit's first sequence number (8 bytes).

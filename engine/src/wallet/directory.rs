@@ -264,6 +264,12 @@ mod tests {
         };
         let engine = crate::Engine::open(place.path(), EngineOptions::new()).unwrap();
         assert_eq!(condition(), StoreCondition::Locked);
+        // What is on disk while it is open is what a crash leaves.
+        let crashed = tempfile::tempdir().unwrap();
+        let file = |place: &tempfile::TempDir| place.path().join(DATABASE_FILE);
+        std::fs::copy(file(&place), file(&crashed)).unwrap();
+        let found = StoreCondition::of(crashed.path(), EngineOptions::new());
+        assert_eq!(found.unwrap().0, StoreCondition::NeedsRepair);
         engine.close().unwrap();
         drop(engine);
         assert_eq!(condition(), StoreCondition::Usable);

@@ -17,6 +17,7 @@ pub mod legacy;
 mod legacy_import;
 mod mode;
 mod outbox_migration;
+mod spent;
 mod txf_keys;
 mod txf_token;
 mod verdict;

@@ -27,7 +27,8 @@ impl Writer {
             apply_wallet_rows(tx, batch)?;
         }
         if let Some(profile) = &plan.profile {
-            self.apply_profile(tx, profile)?;
+            outcome.alone = self.apply_profile(tx, profile)?;
+            outcome.left_out = profile.left_out;
             outcome.commits = profile.commits.len() as u64;
             outcome.commits_known = profile.known;
             outcome.commits_parked = profile.parked.len() as u64 + profile.waiting;

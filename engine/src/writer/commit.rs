@@ -195,13 +195,16 @@ impl Writer {
 
     /// Writes what the rows of a commit cannot say: a checkpoint if one is due, the journal, the totals.
     pub(super) fn conclude(&mut self, tx: &mut Transaction) -> Result<(), Error> {
+        let fresh = self.state.next_seq - self.state.watermark;
+        let fresh = fresh.max(self.recent.operations() as u64);
+        let is_due = fresh >= self.shared.options.checkpoint_elements as u64;
+        if is_due || !tx.superseded.is_empty() {
+            self.release_alone(tx)?;
+        }
         tx.changed.sort_unstable();
         tx.changed.dedup();
         let entries = self.state.journal_entries + tx.changed.len() as u64;
         let fold = entries >= self.shared.options.journal_entries as u64;
-        let fresh = self.state.next_seq - self.state.watermark;
-        let fresh = fresh.max(self.recent.operations() as u64);
-        let is_due = fresh >= self.shared.options.checkpoint_elements as u64;
         if fold || is_due || !tx.superseded.is_empty() {
             self.checkpoint(tx, fold)?;
             return Self::write_superseded(tx);
@@ -236,8 +239,7 @@ fn new_block<'a>(group: &'a [Request], new: &'a NewRow) -> Option<(ElementHash, 
             let entry = batch.entry(*entry)?;
             Some((entry.hash, batch.bytes_of(entry.body.as_ref()?)))
         }
-        RowSource::Commit(commit) => Some((commit.hash, &commit.bytes)),
-        RowSource::Segment(segment) => Some((segment.hash, &segment.bytes)),
+        source => source.block(),
     }
 }
 

@@ -74,6 +74,10 @@ pub struct CommitOutcome {
     pub commits_known: u64,
     /// Commits that are kept until their time comes.
     pub commits_parked: u64,
+    /// Operations of a profile that came alone and were stored.
+    pub alone: u64,
+    /// Operations that came alone and are not taken now.
+    pub left_out: u64,
 }
 
 /// A batch that is with the writer.

@@ -10,7 +10,7 @@ use crate::elements::count::{Count, PAGE_LEN};
 use crate::error::{During as _, Error};
 use crate::oplog::{Commit, Segment};
 use crate::options::Durability;
-use crate::profile::change::{ReadCommit, ReadSegment};
+use crate::profile::change::{ReadCommit, ReadOperation, ReadSegment};
 use crate::snapshot::Snapshot;
 use crate::tables::row::{BlockKind, BlockRow};
 use crate::tables::schema::BLOCKS;
@@ -403,6 +403,11 @@ pub(crate) fn links_of<'a>(
         BlockKind::Segment => {
             let segment = Segment::decode(row.bytes).map_err(|error| damaged(error.to_string()))?;
             links.extend(ReadSegment::of(&segment).links());
+        }
+        BlockKind::Operation => {
+            let alone =
+                ReadOperation::stored(row.bytes).map_err(|error| damaged(error.to_string()))?;
+            links.extend(alone.link());
         }
     }
     Ok(row)

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use redb::{ReadableTable as _, WriteTransaction};
+use uxf_codec::ElementHash;
 
 use super::Writer;
 use super::profiles::Superseded;
@@ -9,7 +10,7 @@ use crate::error::{During as _, Error};
 use crate::oplog::identity::LogId;
 use crate::oplog::{HybridTime, OpKind};
 use crate::options::{Durability, RepairPolicy};
-use crate::profile::change::{ReadCommit, ReadSegment};
+use crate::profile::change::{ReadCommit, ReadOperation, ReadSegment};
 use crate::replica::Recent;
 use crate::tables::row::{BlockKind, BlockRow};
 use crate::tables::schema::{BLOCKS, TOKENS};
@@ -77,6 +78,20 @@ pub(super) enum RowSource {
     Commit(Arc<ReadCommit>),
     /// The writer made it, or a peer.
     Segment(Arc<ReadSegment>),
+    /// A peer gave it.
+    Operation(Arc<ReadOperation>),
+}
+
+impl RowSource {
+    /// The name and the bytes of a block that is not in a batch.
+    pub(super) fn block(&self) -> Option<(ElementHash, &[u8])> {
+        match self {
+            Self::Entry { .. } => None,
+            Self::Commit(commit) => Some((commit.hash, &commit.bytes)),
+            Self::Segment(segment) => Some((segment.hash, &segment.bytes)),
+            Self::Operation(alone) => Some((alone.hash, &alone.bytes)),
+        }
+    }
 }
 
 /// What a commit of a log changed.

@@ -45,9 +45,13 @@ fn wallet_of(profile: &Profile, text: &str) -> Wallet {
 /// Token number `n` of the synthetic wallet, and its id.
 fn token(n: usize) -> (String, String) {
     let json = uxf_testkit::Wallet::new(60).nth(n).unwrap();
-    let token: Value = serde_json::from_str(&json).unwrap();
+    (token_id(&json), json)
+}
+
+fn token_id(json: &str) -> String {
+    let token: Value = serde_json::from_str(json).unwrap();
     let id = token["genesis"]["data"]["tokenId"].as_str().unwrap();
-    (id.to_owned(), json)
+    id.to_owned()
 }
 
 /// A legacy wallet on disk.

@@ -1,11 +1,14 @@
 use std::ops::ControlFlow;
 
-use uxf_engine::Engine;
 use uxf_engine::profile::Profile;
+use uxf_engine::profile::sealed::WalletSecret;
 use uxf_engine::wallet::legacy::{LegacyDirectory, LegacyError, MoveOptions, MoveReport};
 use uxf_engine::wallet::{TokenStatus, VerdictCode, WalletOptions};
+use uxf_engine::{Engine, EngineOptions};
+use uxf_testkit::Rng;
+use uxf_testkit::disk::{MemoryDisk, RecordingDisk, Unsynced};
 
-use crate::{ADDRESS, Legacy, OTHER, open, token, wallet_of};
+use crate::{ADDRESS, Legacy, OTHER, open, token, token_id, wallet_of};
 
 fn find(legacy: &Legacy) -> LegacyDirectory {
     LegacyDirectory::find(legacy.path(), None).unwrap()
@@ -186,6 +189,51 @@ fn a_move_cut_off_at_any_step_is_finished_by_moving_again() {
     assert!(last >= 6, "only {last} steps");
 }
 
+/// A store on a disk that is none, and its profile.
+fn open_on(disk: impl redb::StorageBackend) -> (Engine, Profile) {
+    let engine = Engine::open_with_backend(disk, EngineOptions::new()).unwrap();
+    let secret = WalletSecret::take(&mut [7; 32]);
+    let profile = engine.profile(&secret, "device").unwrap();
+    (engine, profile)
+}
+
+#[test]
+fn a_move_that_loses_power_is_finished_by_moving_again() {
+    let legacy = Legacy::new();
+    let empty = MemoryDisk::new(Vec::new());
+    drop(open_on(empty.clone()));
+    let recording = RecordingDisk::new(empty.image());
+    let expected = {
+        let (engine, profile) = open_on(recording.clone());
+        move_in(&legacy, &profile);
+        let expected = outcome(&profile);
+        drop((engine, profile));
+        expected
+    };
+    let files = legacy.files();
+    let record = recording.record();
+    let mut images = record.crash_images();
+    let mut rng = Rng::new(5);
+    let variants = [Unsynced::Nothing, Unsynced::Everything, Unsynced::Random];
+    let cuts = (0..=record.ops().len()).step_by(4);
+    for (cut, unsynced) in cuts.zip(variants.into_iter().cycle()) {
+        images.move_to(cut);
+        let disk = MemoryDisk::new(images.image(unsynced, &mut rng));
+        let (engine, profile) = open_on(disk);
+        is_sound(&engine);
+        for n in 2..4 {
+            let sent = wallet_of(&profile, ADDRESS).get(&token(n).0).unwrap();
+            let is_gone = sent.is_none_or(|sent| sent.status == TokenStatus::Spent);
+            assert!(is_gone, "cut {cut}");
+        }
+        let report = move_in(&legacy, &profile);
+        assert!(report.is_complete(), "cut {cut}");
+        assert_eq!(outcome(&profile), expected, "cut {cut}");
+    }
+    assert!(record.ops().len() > 100, "{}", record.ops().len());
+    assert_eq!(legacy.files(), files, "what is moved is only read");
+}
+
 #[test]
 fn a_wallet_is_deleted_when_everything_of_it_was_found_on_the_disk_again() {
     let (legacy, place) = (Legacy::new(), tempfile::tempdir().unwrap());
@@ -286,4 +334,37 @@ fn another_wallet_s_directory_and_one_around_the_store_are_refused() {
     legacy.write("wallet.json", "[");
     let refused = find(&legacy).read(None);
     assert!(matches!(refused, Err(LegacyError::NotAWalletFile { .. })));
+}
+
+#[test]
+fn a_wallet_that_has_sent_thousands_moves_in() {
+    let (legacy, place) = (Legacy::new(), tempfile::tempdir().unwrap());
+    for json in uxf_testkit::Wallet::new(60).skip(10) {
+        let name = format!("tokens/{ADDRESS}/archived-{}.json", token_id(&json));
+        legacy.write(&name, &json);
+    }
+    // Longer than any value of a profile, and than any row that is read.
+    let state = |n: usize| {
+        format!(
+            r#"{{"tokenId":"{n:064x}","stateHash":"{n:068x}","timestamp":{}}}"#,
+            n + 5
+        )
+    };
+    let list: Vec<_> = (0..6_000).map(state).collect();
+    let list = format!("[{}]", list.join(","));
+    assert!(list.len() > 1 << 20);
+    legacy.write(&format!("tokens/{ADDRESS}/_tombstones.json"), &list);
+    let (_engine, profile) = open(place.path());
+    let report = move_in(&legacy, &profile);
+    assert!(report.is_complete(), "{:?}", report.values);
+    let spent = wallet_of(&profile, ADDRESS).spent_states().unwrap();
+    assert_eq!(spent.len(), 6_000 + 50 + 2);
+    assert_eq!(
+        spent.time_of(&format!("{:064x}", 7), &format!("{:068x}", 7)),
+        Some(12)
+    );
+    let again = move_in(&legacy, &profile);
+    assert_eq!((again.values.moved, again.values.joined), (0, 0));
+    let wallet = find(&legacy).read(None).unwrap();
+    wallet.check_moved(&profile, &WalletOptions::new()).unwrap();
 }

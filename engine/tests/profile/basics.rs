@@ -1,3 +1,4 @@
+use uxf_engine::oplog::VersionVector;
 use uxf_engine::profile::envelope::{EntryKind, Origin};
 use uxf_engine::profile::{ProfileError, WatchEvent};
 use uxf_engine::{Durability, Error};
@@ -235,6 +236,22 @@ fn keys_that_cannot_be_are_refused_when_written() {
         assert_eq!(refused.code(), "KEY_LENGTH");
     }
     profile.put(&"k".repeat(512), b"v").unwrap();
+}
+
+#[test]
+fn a_commit_refers_to_no_more_long_values_than_a_peer_takes_at_once() {
+    let profile = device("phone");
+    let mut batch = profile.engine().begin();
+    let value = vec![7; 1_000_000];
+    for number in 0..60 {
+        let key = format!("app.{number}");
+        batch.put_value(&profile, &key, &value).unwrap();
+    }
+    assert_eq!(batch.commit().unwrap().commits, 2);
+    let nothing = VersionVector::default();
+    let first = profile.delta_for(&nothing, 1).unwrap();
+    assert_eq!((first.commits.len(), first.blocks.len()), (1, 50));
+    assert!(first.is_partial && first.byte_len() < 64 << 20);
 }
 
 #[test]

@@ -92,3 +92,27 @@ fn what_stays_on_a_device_is_kept_and_never_leaves_it() {
         assert!(phone.get(key).unwrap().is_none());
     }
 }
+
+#[test]
+fn what_many_devices_have_put_into_one_value_is_whole_however_long_it_is_together() {
+    // Each as long as a value may be; together longer than a row that is read.
+    let devices: Vec<_> = (0..10).map(|n| device(&format!("device {n}"))).collect();
+    for (n, profile) in devices.iter().enumerate() {
+        let all: Vec<_> = (0..1_900).map(|at| format!("{n:02}{at:062}")).collect();
+        profile.put_json(SET, &all).unwrap();
+    }
+    let (last, others) = devices.split_last().unwrap();
+    for profile in others {
+        give(profile, last);
+    }
+    let all: Vec<String> = last.get_json(SET).unwrap().unwrap();
+    assert_eq!(all.len(), 19_000);
+    // What is too long is refused, and takes nothing away.
+    let refused = last.put(SET, br#"["one more"]"#).unwrap_err();
+    assert!(matches!(
+        refused,
+        Error::Profile(ProfileError::ValueLength { .. })
+    ));
+    let all: Vec<String> = last.get_json(SET).unwrap().unwrap();
+    assert_eq!(all.len(), 19_000);
+}

@@ -5,12 +5,15 @@
     reason = "functions shared by tests are tests too, which the lint cannot tell"
 )]
 
+mod alone;
 mod basics;
+mod catching_up;
 mod classes;
 mod compaction;
 mod copies;
 mod delta_files;
 mod hostile;
+mod live;
 mod proofs;
 mod replicas;
 mod restart;

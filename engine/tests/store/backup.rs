@@ -53,11 +53,14 @@ fn a_backup_made_while_the_store_is_written_is_whole_and_has_the_same_tokens() {
     let expected = tokens(&wallet);
     let (stop, rounds) = (AtomicBool::new(false), AtomicU64::new(0));
     let made = std::thread::scope(|scope| {
-        scope.spawn(|| churn(&engine, &stop, &rounds));
+        let writer = scope.spawn(|| churn(&engine, &stop, &rounds));
         let mut made = Vec::new();
-        // Some of them at different moments of the other thread's rounds.
-        while made.len() < 3 || (rounds.load(Ordering::Relaxed) < 3 && made.len() < 100) {
-            let to = copies.path().join(made.len().to_string());
+        // Each in another of the other thread's rounds, however the two are scheduled.
+        for round in 0..4 {
+            while rounds.load(Ordering::Relaxed) < round && !writer.is_finished() {
+                std::thread::yield_now();
+            }
+            let to = copies.path().join(round.to_string());
             made.push((to.clone(), engine.backup_to(&to)));
         }
         stop.store(true, Ordering::Relaxed);

@@ -139,3 +139,36 @@ fn more_tokens_than_one_commit_takes_are_all_imported() {
     assert_eq!(report.tally.of_code(VerdictCode::Added), 1_500);
     device.is_sound();
 }
+
+/// Neighbours share certificates, which are put with the first of them that is taken.
+#[test]
+fn many_tokens_at_once_get_the_verdicts_that_each_gets_alone() {
+    let mut tokens: Vec<String> = uxf_testkit::Wallet::new(100).collect();
+    let twice = tokens[40].clone();
+    tokens.insert(70, twice);
+    for place in [0, 31, 32, 50] {
+        // A state hash that is too long to be one; the token can be taken apart nevertheless.
+        let mut odd: serde_json::Value = serde_json::from_str(&tokens[place]).unwrap();
+        odd["_integrity"] = serde_json::json!({ "currentStateHash": "a".repeat(300) });
+        odd["transactions"] = serde_json::json!([]);
+        tokens[place] = odd.to_string();
+    }
+    let alone = device("alone");
+    let expected: Vec<_> = tokens
+        .iter()
+        .flat_map(|token| alone.import(token).verdicts)
+        .collect();
+    let together = device("together");
+    let all: Vec<&str> = tokens.iter().map(String::as_str).collect();
+    let report = together.import(&array(&all));
+    assert_eq!(report.verdicts, expected);
+    assert_eq!(report.tally.of_code(VerdictCode::Malformed), 4);
+    assert_eq!(report.tally.of_code(VerdictCode::Duplicate), 1);
+    assert_eq!(seen(&together), seen(&alone));
+    assert_eq!(
+        together.engine.stats().unwrap().elements,
+        alone.engine.stats().unwrap().elements,
+        "nothing was put of what was refused"
+    );
+    together.is_sound();
+}

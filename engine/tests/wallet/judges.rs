@@ -1,6 +1,7 @@
 //! What an application knows of proofs and owners, and what a wallet makes of it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use uxf_codec::package::ProofToVerify;
 use uxf_engine::wallet::{
@@ -9,7 +10,7 @@ use uxf_engine::wallet::{
 };
 
 use crate::joins::bundles;
-use crate::{FORGED, device, device_with, earlier, id, reproven, token, unproven_at};
+use crate::{FORGED, device, device_with, earlier, history, id, reproven, token, unproven_at};
 
 struct Verdict(bool);
 
@@ -41,6 +42,43 @@ impl ProofVerifier for Refuses {
         let json = core::str::from_utf8(proof.json).unwrap();
         !json.contains(self.0)
     }
+}
+
+/// Counts how often it is asked.
+#[derive(Default)]
+struct Asked(AtomicU64);
+
+impl ProofVerifier for Asked {
+    fn is_proven(&self, _: &ProofToVerify<'_>) -> bool {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        true
+    }
+}
+
+#[test]
+fn a_state_that_bundles_name_again_is_not_judged_again_and_goes_with_the_last_of_them() {
+    let (known, other) = (token(0, 2), token(1, 0));
+    let asked = Arc::new(Asked::default());
+    let verifier: Arc<dyn ProofVerifier> = Arc::clone(&asked) as Arc<_>;
+    let one = device_with("one", WalletOptions::new().proof_verifier(verifier));
+    one.import(&known);
+    assert_eq!(one.wallet.status().unwrap().unsaved, 1);
+    let before = asked.0.load(Ordering::SeqCst);
+    let maker = device("maker");
+    let both = maker.bundle(&[&known, &other]);
+    let both = (both.clone(), maker.car(&both));
+    for (cid, car) in bundles(&[&known]).into_iter().chain([both]) {
+        let taken = one.wallet.add_bundle_car(&cid, &car).unwrap();
+        assert!(taken.is_new);
+        let is_other = u64::from(taken.tokens == 2);
+        assert_eq!(taken.counts.added, is_other);
+        let proofs = is_other * (1 + history(&other) as u64);
+        assert_eq!(asked.0.load(Ordering::SeqCst), before + proofs);
+        assert_eq!(one.wallet.status().unwrap().unsaved, 0);
+        one.is_sound();
+    }
+    let entry = one.wallet.get(&id(&known)).unwrap().unwrap();
+    assert_eq!(entry.bundles.len(), 2);
 }
 
 #[test]
@@ -145,7 +183,7 @@ fn a_root_that_a_join_put_together_is_judged_as_any_other() {
         assert!(!root["transactions"][0]["inclusionProof"].is_null());
         assert_eq!(
             root["transactions"].as_array().unwrap().len(),
-            crate::history(&newest)
+            history(&newest)
         );
         let report = device.wallet.ask_oracle(&Verdict(false)).unwrap();
         assert_eq!(report.asked, 1);

@@ -15,6 +15,7 @@ mod judges;
 mod races;
 mod reference;
 mod rows;
+mod spent;
 
 use core::time::Duration;
 use std::sync::Arc;

@@ -1,5 +1,6 @@
 //! Changes that meet. What happens in between is done by the owner predicate, which is asked while a change is worked out.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use uxf_engine::wallet::{OwnerPredicate, TokenStatus, TxfToken, WalletOptions};
@@ -9,13 +10,17 @@ use crate::{Device, device, device_with, earlier, forked, id, seen, token};
 
 type Deed = Box<dyn FnOnce() + Send>;
 
-/// Does something the next time it is asked.
+/// Does something the next time it is asked, and counts how often that is.
 #[derive(Default)]
-struct Meanwhile(Mutex<Option<Deed>>);
+struct Meanwhile {
+    deed: Mutex<Option<Deed>>,
+    asked: AtomicUsize,
+}
 
 impl OwnerPredicate for Meanwhile {
     fn is_ours(&self, _: &TxfToken<'_>) -> bool {
-        let deed = self.0.lock().unwrap().take();
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let deed = self.deed.lock().unwrap().take();
         if let Some(deed) = deed {
             deed();
         }
@@ -25,7 +30,7 @@ impl OwnerPredicate for Meanwhile {
 
 impl Meanwhile {
     fn set(&self, deed: impl FnOnce() + Send + 'static) {
-        *self.0.lock().unwrap() = Some(Box::new(deed));
+        *self.deed.lock().unwrap() = Some(Box::new(deed));
     }
 }
 
@@ -70,6 +75,24 @@ fn a_state_that_is_spent_elsewhere_while_it_is_joined_is_not_shown() {
     assert!(device.tokens().is_empty());
     let entry = device.wallet.get(&id(&newest)).unwrap().unwrap();
     assert_eq!(entry.status, TokenStatus::Spent);
+    device.is_sound();
+}
+
+#[test]
+fn a_token_that_is_spent_meanwhile_holds_up_no_other_one() {
+    let (brought, spent) = (token(0, 2), token(1, 2));
+    let (device, meanwhile) = device_that_is_interrupted();
+    device.import(&spent);
+    let before = meanwhile.asked.load(Ordering::SeqCst);
+    let (wallet, gone) = (device.wallet.clone(), id(&spent));
+    meanwhile.set(move || {
+        assert!(wallet.spend(&gone).unwrap());
+    });
+    let (cid, car) = bundles(&[&brought]).pop().unwrap();
+    device.wallet.add_bundle_car(&cid, &car).unwrap();
+    let asked = meanwhile.asked.load(Ordering::SeqCst) - before;
+    assert_eq!(asked, 1, "worked out once");
+    assert_eq!(seen(&device).len(), 1);
     device.is_sound();
 }
 

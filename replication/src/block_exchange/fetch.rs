@@ -129,11 +129,14 @@ impl BlockExchange {
             return Err(out_of_turn);
         };
         asked.deadline = now + self.config.request_timeout;
-        let mut arrived = Vec::with_capacity(blocks.blocks.len());
-        for block in blocks.blocks {
+        let bytes: Vec<&[u8]> = blocks.blocks.iter().map(|block| &block.bytes[..]).collect();
+        let mut hashes = Vec::with_capacity(bytes.len());
+        ElementHash::of_each(&bytes, &mut hashes);
+        let mut arrived = Vec::with_capacity(hashes.len());
+        for (block, found) in blocks.blocks.into_iter().zip(hashes) {
             let place = asked.hashes.get_mut(usize::from(block.index));
             let hash = place.and_then(Option::take).ok_or(out_of_turn.clone())?;
-            if ElementHash::of(&block.bytes) != hash {
+            if found != hash {
                 // It is asked for elsewhere.
                 asked.hashes.push(Some(hash));
                 let what = "a block";

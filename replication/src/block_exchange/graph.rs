@@ -1,6 +1,6 @@
 //! The blocks that are wanted, and what waits for what.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use thiserror::Error;
 use uxf_codec::ElementHash;
@@ -81,7 +81,8 @@ struct Node {
 #[derive(Debug)]
 pub(super) struct Graph {
     config: ExchangeConfig,
-    nodes: BTreeMap<ElementHash, Node>,
+    /// By their hashes, which peers choose: hence a table that nobody can fill unevenly. Its order decides nothing.
+    nodes: HashMap<ElementHash, Node>,
     roots: BTreeSet<ElementHash>,
     /// To be looked for in the store.
     unknown: Vec<ElementHash>,
@@ -96,10 +97,10 @@ pub(super) struct Graph {
 }
 
 impl Graph {
-    pub(super) const fn new(config: ExchangeConfig) -> Self {
+    pub(super) fn new(config: ExchangeConfig) -> Self {
         Self {
             config,
-            nodes: BTreeMap::new(),
+            nodes: HashMap::new(),
             roots: BTreeSet::new(),
             unknown: Vec::new(),
             wanted: Vec::new(),

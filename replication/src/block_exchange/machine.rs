@@ -1,8 +1,9 @@
 use core::time::Duration;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use uxf_codec::ElementHash;
 
+use super::ask::Question;
 use super::fetch::Asked;
 use super::graph::{FetchError, Graph, Role};
 use super::serve::Serving;
@@ -25,9 +26,10 @@ pub struct ExchangeConfig {
     pub depth_max: u32,
     /// Bytes after which a batch of blocks goes to the store. Default 1 MiB.
     pub store_bytes: usize,
-    /// Most blocks of one request. Default 128; 1 to 256.
+    /// Most blocks of one request. Default 256; 1 to 256.
     pub request_blocks: usize,
-    /// Most requests to one peer at once. Default 2, so that one is answered while the next is on its way; most 4.
+    /// Most requests to one peer at once. Default 3, so that one is answered while others are on their way; most 3, for there may be a
+    /// question beside them.
     pub requests: usize,
     /// Longest time without an answer to a request. Default 15 s.
     pub request_timeout: Duration,
@@ -46,8 +48,8 @@ impl Default for ExchangeConfig {
             held_bytes_max: 32 << 20,
             depth_max: 4_098,
             store_bytes: 1 << 20,
-            request_blocks: 128,
-            requests: 2,
+            request_blocks: 256,
+            requests: 3,
             request_timeout: Duration::from_secs(15),
             retry: Duration::from_secs(30),
             peers_max: 256,
@@ -72,6 +74,8 @@ pub enum Event {
     Fetch(ElementHash, Role),
     /// A root is wanted no more.
     Cancel(ElementHash),
+    /// A peer is to say which of these it has, at most [`WANTS_MAX`]. While an answer is awaited, a further question is dropped.
+    Ask(Peer, Vec<ElementHash>),
     /// The time that was asked for has come.
     Timeout,
 }
@@ -87,6 +91,8 @@ pub enum Output {
     Fetched(ElementHash),
     /// A root cannot be had.
     Failed(ElementHash, FetchError),
+    /// A peer said which blocks it has, of those it was asked about.
+    Told(Peer, Vec<(ElementHash, bool)>),
     /// The store failed. What was asked of it is tried again later.
     StoreFailed(BlocksError),
     /// The session with a peer is to be closed, and the peer banned if there is a reason. The peer is forgotten here.
@@ -119,6 +125,8 @@ pub struct BlockExchange {
     /// What each peer was asked for, by the number of the request, and what it asks for.
     pub(super) peers: BTreeMap<Peer, BTreeMap<u32, Asked>>,
     pub(super) serving: BTreeMap<Peer, Serving>,
+    /// What each peer was asked whether it has it.
+    pub(super) questions: BTreeMap<Peer, Question>,
     pub(super) next_request: u32,
     pub(super) retry_at: Option<Timestamp>,
     pub(super) outputs: VecDeque<Output>,
@@ -130,7 +138,7 @@ impl BlockExchange {
         let request_blocks = config.request_blocks.clamp(1, WANTS_MAX);
         let config = ExchangeConfig {
             request_blocks,
-            requests: config.requests.clamp(1, REQUESTS_MAX),
+            requests: config.requests.clamp(1, REQUESTS_MAX - 1),
             ..config
         };
         Self {
@@ -140,6 +148,7 @@ impl BlockExchange {
             is_paused: false,
             peers: BTreeMap::new(),
             serving: BTreeMap::new(),
+            questions: BTreeMap::new(),
             next_request: 0,
             retry_at: None,
             outputs: VecDeque::new(),
@@ -162,6 +171,7 @@ impl BlockExchange {
             Event::Store(reply) => self.replied(reply, now),
             Event::Fetch(root, role) => self.fetch(root, role),
             Event::Cancel(root) => self.graph.drop_roots(&[root]),
+            Event::Ask(peer, hashes) => self.ask_about(peer, hashes, now),
             Event::Timeout => self.time_out(now),
         }
         self.step(now);
@@ -175,7 +185,9 @@ impl BlockExchange {
     /// When [`Event::Timeout`] is wanted.
     pub fn next_timeout(&self) -> Option<Timestamp> {
         let asked = self.peers.values().flat_map(BTreeMap::values);
-        asked.map(Asked::deadline).chain(self.retry_at).min()
+        let questions = self.questions.values().map(Question::deadline);
+        let asked = asked.map(Asked::deadline).chain(questions);
+        asked.chain(self.retry_at).min()
     }
 
     /// Bytes of blocks that are here and not in the store yet.
@@ -206,6 +218,7 @@ impl BlockExchange {
         match message {
             Message::Want(want) => self.take_want(peer, want),
             Message::Blocks(blocks) => self.take_blocks(peer, blocks, now),
+            Message::Have(have) => self.take_have(peer, &have),
             _ => Err(Misbehaviour::OutOfTurn { what }),
         }
     }
@@ -234,6 +247,7 @@ impl BlockExchange {
 
     fn forget(&mut self, peer: Peer) {
         self.serving.remove(&peer);
+        self.questions.remove(&peer);
         for asked in self.peers.remove(&peer).unwrap_or_default().into_values() {
             for hash in asked.missing() {
                 self.graph.give_back(hash, None);
@@ -245,7 +259,12 @@ impl BlockExchange {
         let late =
             |asked: &BTreeMap<u32, Asked>| asked.values().any(|asked| asked.deadline() <= now);
         let late = self.peers.iter().filter(|(_, asked)| late(asked));
-        let late: Vec<Peer> = late.map(|(peer, _)| *peer).collect();
+        let questions = self.questions.iter();
+        let unanswered = questions.filter(|(_, question)| question.deadline() <= now);
+        let late: BTreeSet<Peer> = late
+            .map(|(peer, _)| *peer)
+            .chain(unanswered.map(|(peer, _)| *peer))
+            .collect();
         for peer in late {
             self.disconnect(peer, None);
         }

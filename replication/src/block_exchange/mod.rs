@@ -10,6 +10,7 @@
 //! [runs](StoreRequest::run) on anything that is [`Blocks`]. Between the first request for a root and the use that is made of
 //! it nothing refers to what was stored: the driver keeps an [`Import`](uxf_engine::Import) open meanwhile.
 
+mod ask;
 mod fetch;
 mod graph;
 mod machine;
@@ -21,4 +22,4 @@ mod tests;
 
 pub use graph::{FetchError, Role};
 pub use machine::{BlockExchange, Event, ExchangeConfig, Output};
-pub use store::{Blocks, BlocksError, NewBlock, Presence, StoreReply, StoreRequest};
+pub use store::{Blocks, BlocksError, NewBlock, Presence, ReadBlocks, StoreReply, StoreRequest};

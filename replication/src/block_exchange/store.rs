@@ -1,6 +1,7 @@
 use thiserror::Error;
 use uxf_codec::ElementHash;
-use uxf_engine::{BlockKind, Engine, Error as EngineError};
+use uxf_codec::canonical::VerifiedElement;
+use uxf_engine::{BlockKind, Engine, Error as EngineError, Snapshot};
 
 use super::graph::Role;
 use crate::Peer;
@@ -40,8 +41,8 @@ pub enum BlocksError {
     Store(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// Where blocks lie.
-pub trait Blocks {
+/// Blocks as they lie at one moment.
+pub trait ReadBlocks {
     /// Whether a block is there that is to be what its role says.
     ///
     /// # Errors
@@ -53,6 +54,15 @@ pub trait Blocks {
     /// # Errors
     /// [`BlocksError::Store`].
     fn read(&self, hash: &ElementHash) -> Result<Option<Vec<u8>>, BlocksError>;
+}
+
+/// Where blocks lie.
+pub trait Blocks {
+    /// To look for many and read them.
+    ///
+    /// # Errors
+    /// [`BlocksError::Store`].
+    fn reader(&self) -> Result<impl ReadBlocks, BlocksError>;
 
     /// Stores blocks, all of them or none.
     ///
@@ -61,10 +71,9 @@ pub trait Blocks {
     fn store(&self, blocks: &[NewBlock]) -> Result<(), BlocksError>;
 }
 
-impl Blocks for Engine {
+impl ReadBlocks for Snapshot {
     fn look(&self, hash: &ElementHash, role: Role) -> Result<Presence, BlocksError> {
-        let snapshot = self.snapshot()?;
-        Ok(match snapshot.get(hash)? {
+        Ok(match self.get(hash)? {
             None => Presence::Absent,
             // The store counts what elements name, and nothing below one goes before it does.
             Some(_) if role == Role::Element => Presence::Whole,
@@ -73,20 +82,31 @@ impl Blocks for Engine {
     }
 
     fn read(&self, hash: &ElementHash) -> Result<Option<Vec<u8>>, BlocksError> {
-        let found = self.snapshot()?.get(hash)?;
+        let found = self.get(hash)?;
         // Commits and segments go through the oplog alone.
         let found =
             found.filter(|found| matches!(found.kind(), BlockKind::Element(_) | BlockKind::Opaque));
         Ok(found.map(|found| found.as_ref().to_vec()))
     }
+}
+
+impl Blocks for Engine {
+    fn reader(&self) -> Result<impl ReadBlocks, BlocksError> {
+        Ok(self.snapshot()?)
+    }
 
     fn store(&self, blocks: &[NewBlock]) -> Result<(), BlocksError> {
         let mut batch = self.begin();
-        for block in blocks {
-            match block.role {
-                Role::Element => batch.put(&block.bytes)?,
-                Role::Envelope | Role::Manifest => batch.put_opaque(&block.bytes)?,
-            };
+        let elements = blocks.iter().filter(|block| block.role == Role::Element);
+        let elements: Vec<&[u8]> = elements.map(|block| &block.bytes[..]).collect();
+        // All at once: that is faster than hashing one after the other.
+        let verified = VerifiedElement::read_each(&elements).map_err(EngineError::from)?;
+        for element in &verified {
+            batch.put_verified(element)?;
+        }
+        let others = blocks.iter().filter(|block| block.role != Role::Element);
+        for block in others {
+            batch.put_opaque(&block.bytes)?;
         }
         batch.commit()?;
         Ok(())
@@ -147,11 +167,7 @@ impl StoreRequest {
     /// Does it. May take as long as a durable commit.
     pub fn run(self, blocks: &impl Blocks) -> StoreReply {
         match self {
-            Self::Look(all) => {
-                let looked = all.into_iter();
-                let looked = looked.map(|(hash, role)| Ok((hash, blocks.look(&hash, role)?)));
-                StoreReply::Look(looked.collect())
-            }
+            Self::Look(all) => StoreReply::Look(look(blocks, &all)),
             Self::Store(all) => StoreReply::Store(blocks.store(&all)),
             Self::Read {
                 peer,
@@ -168,6 +184,16 @@ impl StoreRequest {
     }
 }
 
+fn look(
+    blocks: &impl Blocks,
+    all: &[(ElementHash, Role)],
+) -> Result<Vec<(ElementHash, Presence)>, BlocksError> {
+    let reader = blocks.reader()?;
+    let looked = all.iter();
+    let looked = looked.map(|(hash, role)| Ok((*hash, reader.look(hash, *role)?)));
+    looked.collect()
+}
+
 fn read(
     blocks: &impl Blocks,
     kind: WantKind,
@@ -175,11 +201,12 @@ fn read(
     bytes_target: usize,
 ) -> Result<Vec<Option<Vec<u8>>>, BlocksError> {
     let (mut found, mut bytes) = (Vec::new(), 0);
+    let reader = blocks.reader()?;
     for hash in hashes {
         if bytes >= bytes_target {
             break;
         }
-        let block = blocks.read(hash)?;
+        let block = reader.read(hash)?;
         found.push(match kind {
             WantKind::Have => block.map(|_| Vec::new()),
             WantKind::Block => {

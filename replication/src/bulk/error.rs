@@ -281,14 +281,14 @@ impl BulkError {
         }
     }
 
-    pub(super) fn not_found(store: &str, cid: &Cid) -> Self {
+    pub(crate) fn not_found(store: &str, cid: &Cid) -> Self {
         Self::NotFound {
             store: store.to_owned(),
             cid: Box::new(*cid),
         }
     }
 
-    pub(super) fn unsupported(store: &str, operation: &'static str) -> Self {
+    pub(crate) fn unsupported(store: &str, operation: &'static str) -> Self {
         Self::Unsupported {
             store: store.to_owned(),
             operation,

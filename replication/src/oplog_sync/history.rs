@@ -1,8 +1,16 @@
+use std::collections::BTreeSet;
+
 use thiserror::Error;
 use uxf_engine::Error as EngineError;
 use uxf_engine::oplog::identity::LogId;
-use uxf_engine::oplog::{Commit, LogError, LogHead, SignedCheckpoint, VersionVector};
-use uxf_engine::profile::{Delta, Profile, ProfileError};
+use uxf_engine::oplog::{CheckpointId, Commit, LogError, LogHead, SignedCheckpoint, VersionVector};
+use uxf_engine::profile::{
+    CaughtUp, Delta, IngestOutcome, OwnEntries, Profile, ProfileError, Whole,
+};
+
+use super::catch_up;
+use crate::reconcile::Answer;
+use crate::wire::RangeEntry;
 
 /// What one replica gives another.
 #[derive(Clone, Debug, Default)]
@@ -11,6 +19,8 @@ pub struct Given {
     pub delta: Delta,
     /// How far each of its logs is known to who takes it in.
     pub heads: Vec<LogHead>,
+    /// Checkpoints of which it has only the headers: of their logs there is nothing in it.
+    pub offered: Vec<SignedCheckpoint>,
 }
 
 /// What taking in a delta did.
@@ -86,6 +96,64 @@ pub trait History {
     /// [`HistoryError::Compacted`], [`HistoryError::Store`].
     fn delta_for(&self, theirs: &VersionVector, bytes_max: usize) -> Result<Given, HistoryError>;
 
+    /// The same, but checkpoints that are not to be given whole are offered. Who cannot catch up gives all of them whole.
+    ///
+    /// # Errors
+    /// Those of [`delta_for`](Self::delta_for).
+    fn delta_offering(
+        &self,
+        theirs: &VersionVector,
+        bytes_max: usize,
+        _whole: &Whole,
+    ) -> Result<Given, HistoryError> {
+        self.delta_for(theirs, bytes_max)
+    }
+
+    /// What there is of a log that a signed checkpoint may have, and with what to begin to compare; `None` if the checkpoint
+    /// brings nothing, or nothing can be caught up with here.
+    ///
+    /// # Errors
+    /// [`HistoryError::Forged`], [`HistoryError::Refused`], [`HistoryError::Store`].
+    fn begin_catch_up(
+        &self,
+        _signed: &[u8],
+    ) -> Result<Option<(OwnEntries, Vec<RangeEntry>)>, HistoryError> {
+        Ok(None)
+    }
+
+    /// Which of the operations that are here a checkpoint has not, by what was said of it, and what is to be asked further.
+    ///
+    /// # Errors
+    /// [`HistoryError::NotNow`], [`HistoryError::Store`].
+    fn compare_own(
+        &self,
+        _own: &OwnEntries,
+        _ranges: &[RangeEntry],
+    ) -> Result<(BTreeSet<u64>, Vec<RangeEntry>), HistoryError> {
+        Err(HistoryError::NotNow)
+    }
+
+    /// Takes in a checkpoint that was caught up with.
+    ///
+    /// # Errors
+    /// [`HistoryError::NotNow`] if what came is not all of it; those of [`ingest`](Self::ingest).
+    fn adopt(&self, _caught_up: CaughtUp) -> Result<Taken, HistoryError> {
+        Err(HistoryError::NotNow)
+    }
+
+    /// What a checkpoint of a log has in ranges, as entries and what there is to say; `None` if there is no such checkpoint.
+    ///
+    /// # Errors
+    /// [`HistoryError::Store`].
+    fn answer_entries(
+        &self,
+        _log: LogId,
+        _checkpoint: CheckpointId,
+        _ranges: &[RangeEntry],
+    ) -> Result<Option<Answer>, HistoryError> {
+        Ok(None)
+    }
+
     /// Takes in a delta, all of it or nothing.
     ///
     /// # Errors
@@ -99,41 +167,86 @@ impl History for Profile {
     }
 
     fn delta_for(&self, theirs: &VersionVector, bytes_max: usize) -> Result<Given, HistoryError> {
-        let delta = Self::delta_for(self, theirs, bytes_max)?;
-        let damaged = |error| HistoryError::Store(Box::new(error));
-        let mut heads: Vec<LogHead> = Vec::new();
-        for parts in &delta.checkpoints {
-            let signed = SignedCheckpoint::decode(&parts.signed);
-            heads.push(
-                signed
-                    .map_err(|error| damaged(ProfileError::from(error)))?
-                    .header()
-                    .log_head(),
-            );
-        }
-        for bytes in &delta.commits {
-            let commit =
-                Commit::decode(bytes).map_err(|error| damaged(ProfileError::from(error)))?;
-            let header = commit.header();
-            // Commits of one log stand together and in order: only the last one matters.
-            if heads.last().is_none_or(|last| last.log != header.log) {
-                heads.push(LogHead::empty(header.log));
-            }
-            if let Some(last) = heads.last_mut() {
-                last.advance(header, commit.id());
-            }
-        }
-        Ok(Given { delta, heads })
+        given(Self::delta_for(self, theirs, bytes_max)?, &[])
+    }
+
+    fn delta_offering(
+        &self,
+        theirs: &VersionVector,
+        bytes_max: usize,
+        whole: &Whole,
+    ) -> Result<Given, HistoryError> {
+        let (delta, offered) = Self::delta_offering(self, theirs, bytes_max, whole)?;
+        given(delta, &offered)
+    }
+
+    fn begin_catch_up(
+        &self,
+        signed: &[u8],
+    ) -> Result<Option<(OwnEntries, Vec<RangeEntry>)>, HistoryError> {
+        catch_up::begin(self, signed)
+    }
+
+    fn compare_own(
+        &self,
+        own: &OwnEntries,
+        ranges: &[RangeEntry],
+    ) -> Result<(BTreeSet<u64>, Vec<RangeEntry>), HistoryError> {
+        catch_up::compare(self, own, ranges)
+    }
+
+    fn adopt(&self, caught_up: CaughtUp) -> Result<Taken, HistoryError> {
+        Ok(taken(&self.adopt_checkpoint(caught_up)?))
+    }
+
+    fn answer_entries(
+        &self,
+        log: LogId,
+        checkpoint: CheckpointId,
+        ranges: &[RangeEntry],
+    ) -> Result<Option<Answer>, HistoryError> {
+        catch_up::answer_about(self, (log, checkpoint), ranges)
     }
 
     fn ingest(&self, delta: &Delta) -> Result<Taken, HistoryError> {
-        let outcome = Self::ingest(self, delta)?;
-        Ok(Taken {
-            new: outcome.applied + outcome.checkpoints,
-            known: outcome.known,
-            parked: outcome.parked,
-        })
+        Ok(taken(&Self::ingest(self, delta)?))
     }
+}
+
+const fn taken(outcome: &IngestOutcome) -> Taken {
+    Taken {
+        new: outcome.applied + outcome.checkpoints,
+        known: outcome.known,
+        parked: outcome.parked,
+    }
+}
+
+fn given(delta: Delta, offered: &[Vec<u8>]) -> Result<Given, HistoryError> {
+    let damaged = |error| HistoryError::Store(Box::new(error));
+    let signed = |bytes: &Vec<u8>| {
+        let signed = SignedCheckpoint::decode(bytes);
+        signed.map_err(|error| damaged(ProfileError::from(error)))
+    };
+    let mut heads: Vec<LogHead> = Vec::new();
+    for parts in &delta.checkpoints {
+        heads.push(signed(&parts.signed)?.header().log_head());
+    }
+    for bytes in &delta.commits {
+        let commit = Commit::decode(bytes).map_err(|error| damaged(ProfileError::from(error)))?;
+        let header = commit.header();
+        // Commits of one log stand together and in order: only the last one matters.
+        if heads.last().is_none_or(|last| last.log != header.log) {
+            heads.push(LogHead::empty(header.log));
+        }
+        if let Some(last) = heads.last_mut() {
+            last.advance(header, commit.id());
+        }
+    }
+    Ok(Given {
+        delta,
+        heads,
+        offered: offered.iter().map(signed).collect::<Result<_, _>>()?,
+    })
 }
 
 impl From<EngineError> for HistoryError {
@@ -162,7 +275,9 @@ impl From<EngineError> for HistoryError {
             | ProfileError::Identity(_)
             | ProfileError::OtherProfile
             | ProfileError::Uncertified { .. } => Self::Forged,
-            ProfileError::LimitExceeded { .. } => Self::NotNow,
+            ProfileError::LimitExceeded { .. }
+            | ProfileError::NotCaughtUp { .. }
+            | ProfileError::Superseded { .. } => Self::NotNow,
             error => Self::Store(Box::new(error)),
         }
     }

@@ -1,14 +1,15 @@
 use core::time::Duration;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use uxf_engine::oplog::identity::LogId;
 use uxf_engine::oplog::{LogHead, Reached, VersionVector};
 
+use super::catch_up::CatchUps;
 use super::history::{HistoryError, Taken};
-use super::pull::Run;
+use super::pull::{Promised, Run};
 use super::push::Push;
 use super::store::{Have, StoreReply, StoreRequest};
-use crate::wire::{AGAIN_MAX, Announce, Hello, Message, ROUNDS_MAX, SKIPS_MAX, StatementsDigest};
+use crate::wire::{Message, ROUNDS_MAX, StatementsDigest};
 use crate::{Misbehaviour, Peer, Timestamp};
 
 /// Limits of the synchronising of one profile.
@@ -20,6 +21,9 @@ pub struct SyncConfig {
     /// Longest round that is accepted, in bytes. Default 64 MiB. It bounds the checkpoint that can be taken: the engine
     /// takes one whole.
     pub round_bytes_max: usize,
+    /// Longest checkpoint that is given whole to a peer that has a part of its log, in bytes of its entries. Default 1 MiB. Of a
+    /// longer one it is given the signed header, and then what differs.
+    pub whole_checkpoint_bytes: u64,
     /// Rounds sent that are not acknowledged. Default and most 2, at least 1.
     pub window: u32,
     /// Bytes of rounds that came and are not taken in yet, of all peers together. Default 128 MiB. A peer that brings
@@ -40,6 +44,7 @@ impl Default for SyncConfig {
         Self {
             round_bytes: 1 << 20,
             round_bytes_max: 64 << 20,
+            whole_checkpoint_bytes: 1 << 20,
             window: ROUNDS_MAX,
             buffer_bytes_max: 128 << 20,
             run_timeout: Duration::from_secs(30),
@@ -59,6 +64,8 @@ pub enum Event {
     Disconnected(Peer),
     /// A peer sent a message.
     Message(Peer, Message),
+    /// What was last to be sent to a peer has left: there is room for more.
+    Sent(Peer),
     /// A request to the store was run.
     Store(StoreReply),
     /// Something was written to the profile here.
@@ -70,7 +77,7 @@ pub enum Event {
 /// What the driver has to do, or may want to know.
 #[derive(Debug)]
 pub enum Output {
-    /// Send a message to a peer.
+    /// Send a message to a peer, and say when it has left.
     Send(Peer, Message),
     /// Run a request and give the reply back.
     Store(StoreRequest),
@@ -78,14 +85,47 @@ pub enum Output {
     Pulled(Peer, Taken),
     /// A peer has taken in all it was given.
     Pushed(Peer),
-    /// A peer has a log whose beginning it does not keep any more: its live operations have to be reconciled.
-    Reconcile(Peer, LogId),
+    /// A peer has a log up to an operation and does not keep its beginning any more: its live operations have to be reconciled.
+    Reconcile(Peer, LogId, u64),
+    /// A peer has a log up to an operation, and what it gave of it was refused, or it gave nothing: what counts of it may be had
+    /// in another way.
+    Stuck(Peer, LogId, u64),
     /// A device wrote two histories; the proof is in the store.
     Forked(LogId),
     /// The store failed. What was asked of it is tried again later.
     StoreFailed(HistoryError),
     /// The session with a peer is to be closed, and the peer banned if there is a reason. The peer is forgotten here.
     Disconnect(Peer, Option<Misbehaviour>),
+}
+
+/// How far a peer and this side are apart, in operations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Those that this side has.
+    pub have: u64,
+    /// Those that the peer has and this side has not.
+    pub want: u64,
+    /// Those that this side has and the peer has not, as far as this side knows.
+    pub lag: u64,
+}
+
+/// What there is to say of a connected peer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PeerStanding {
+    /// How far it is; `None` before its first hello.
+    pub progress: Option<Progress>,
+    /// Commits and checkpoints that were read for it and sent, or are being sent.
+    pub given: u64,
+    /// Bytes that it sent and that are not taken in yet.
+    pub buffered_bytes: usize,
+    /// Whether some of these are whole and only wait for the store.
+    pub is_storing: bool,
+    /// Bytes that were read for it and not sent yet.
+    pub queued_bytes: usize,
+    /// Whether it has taken in all that it asked for, and has all that it was told of here.
+    pub is_acknowledged: bool,
+    /// Whether `progress` counts all that is in the store, and the peer is not in the middle of giving more.
+    pub is_fresh: bool,
 }
 
 /// A peer, as far as it is known.
@@ -98,8 +138,18 @@ pub(super) struct PeerState {
     pub(super) statements: StatementsDigest,
     /// What it was told of the statements here.
     pub(super) told: StatementsDigest,
+    /// How far it was told that this side is.
+    pub(super) said: BTreeMap<LogId, u64>,
+    /// What of that was news, until it is known to have it or is being given it.
+    pub(super) told_heads: BTreeMap<LogId, u64>,
+    /// Logs of whose ends it told this side, and how far: once that is here, from whomever, it is told so.
+    pub(super) owed: BTreeMap<LogId, u64>,
     /// What it is given.
     pub(super) push: Option<Push>,
+    /// Commits and checkpoints that it was given.
+    pub(super) given: u64,
+    /// Parts of rounds that were sent since it was last heard that all had left.
+    pub(super) parts: u32,
     /// Whether something for it is being read, perhaps for a run that is over.
     pub(super) is_reading: bool,
     /// The run in which it gives.
@@ -129,11 +179,14 @@ pub struct OplogSync {
     is_stale: bool,
     pub(super) peers: BTreeMap<Peer, PeerState>,
     pub(super) runs: BTreeMap<u32, Run>,
-    next_run: u32,
+    pub(super) next_run: u32,
     /// Logs of which nothing is asked for until a time.
     pub(super) avoid: BTreeMap<LogId, Timestamp>,
-    /// How many operations at the end of a log are asked for again, because a peer has others there.
+    /// How many operations at the end of a log are asked for again, because a peer has others there; none where the
+    /// checkpoint is to come whole.
     pub(super) rewind: BTreeMap<LogId, u64>,
+    /// Logs that are caught up with.
+    pub(super) catch_ups: CatchUps,
     retry_at: Option<Timestamp>,
     pub(super) outputs: VecDeque<Output>,
 }
@@ -151,6 +204,7 @@ impl OplogSync {
             next_run: 0,
             avoid: BTreeMap::new(),
             rewind: BTreeMap::new(),
+            catch_ups: CatchUps::default(),
             retry_at: None,
             outputs: VecDeque::new(),
         }
@@ -168,12 +222,14 @@ impl OplogSync {
                     self.disconnect(peer, Some(reason));
                 }
             }
+            Event::Sent(peer) => self.sent(peer),
             Event::Store(reply) => self.replied(reply, now),
             Event::Changed => self.ask(),
             Event::Timeout => self.time_out(now),
         }
         self.greet(now);
         self.plan(now);
+        self.confirm();
     }
 
     /// The next thing to do, if there is one.
@@ -184,18 +240,57 @@ impl OplogSync {
     /// When [`Event::Timeout`] is wanted.
     pub fn next_timeout(&self) -> Option<Timestamp> {
         let runs = self.runs.values().filter_map(Run::deadline);
-        runs.chain(self.retry_at).min()
+        let timeouts = runs.chain(self.retry_at);
+        timeouts.chain(self.catch_ups.deadline()).min()
     }
 
     /// Bytes that came and are not taken in yet.
     pub fn buffered_bytes(&self) -> usize {
-        self.runs.values().map(Run::byte_len).sum()
+        let runs: usize = self.runs.values().map(Run::byte_len).sum();
+        runs + self.catch_ups.byte_len()
     }
 
-    /// How far a peer is, as far as that is known, and what it lacks: logs that end earlier there.
-    pub fn lag_of(&self, peer: Peer) -> Option<usize> {
-        let theirs = self.peers.get(&peer)?.theirs.as_ref()?;
-        Some(self.have.as_ref()?.vector.missing_from(theirs).count())
+    /// Bytes that were read for peers and not sent yet.
+    pub fn queued_bytes(&self) -> usize {
+        let pushes = self.peers.values().filter_map(|state| state.push.as_ref());
+        pushes.map(Push::byte_len).sum()
+    }
+
+    /// What is held of a peer, and how far it is; `None` if it is not connected.
+    pub fn standing_of(&self, peer: Peer) -> Option<PeerStanding> {
+        let state = self.peers.get(&peer)?;
+        let run = state.run.and_then(|run| self.runs.get(&run));
+        Some(PeerStanding {
+            progress: self.progress(state),
+            given: state.given,
+            buffered_bytes: run.map_or(0, Run::byte_len) + self.catch_ups.byte_len_of(peer),
+            is_storing: run.is_some_and(Run::is_storing) || self.catch_ups.is_adopting(peer),
+            queued_bytes: state.push.as_ref().map_or(0, Push::byte_len),
+            is_acknowledged: state.told_heads.is_empty()
+                && state.push.as_ref().is_none_or(Push::is_acknowledged),
+            is_fresh: !self.is_asking && run.is_none() && !self.catch_ups.is_with(peer),
+        })
+    }
+
+    /// Whether a peer is ready for something else: it has said how far it is, and is not in the middle of giving.
+    pub fn is_settled(&self, peer: Peer) -> bool {
+        let state = self.peers.get(&peer);
+        let is_idle = state.is_some_and(|state| state.theirs.is_some() && state.run.is_none());
+        is_idle && !self.catch_ups.is_with(peer)
+    }
+
+    fn progress(&self, state: &PeerState) -> Option<Progress> {
+        let (theirs, ours) = (state.theirs.as_ref()?, &self.have.as_ref()?.vector);
+        let count = |more: &VersionVector, less: &VersionVector| {
+            let missing = more.missing_from(less);
+            let counts = missing.map(|missing| missing.until.saturating_sub(missing.from));
+            counts.fold(0, u64::saturating_add)
+        };
+        Some(Progress {
+            have: count(ours, &VersionVector::default()),
+            want: count(theirs, ours),
+            lag: count(ours, theirs),
+        })
     }
 
     fn connected(&mut self, peer: Peer) {
@@ -229,49 +324,11 @@ impl OplogSync {
             Message::Ack(run, round) => self.take_ack(peer, run, round),
             Message::Delta(part) => self.take_part(peer, &part, now),
             Message::Cut(cut) => self.take_cut(peer, &cut, now),
+            Message::Compare(compare) => self.take_compare(peer, compare),
+            Message::Entries(entries) => self.take_entries(peer, entries, now),
+            Message::Compared(compared) => self.take_compared(peer, compared, now),
             _ => Err(Misbehaviour::OutOfTurn { what }),
         }
-    }
-
-    fn take_hello(&mut self, peer: Peer, hello: Hello, now: Timestamp) {
-        let Some(state) = self.peers.get_mut(&peer) else {
-            return;
-        };
-        let (pull, run) = (hello.is_pull, state.run);
-        state.statements = hello.statements;
-        state.theirs = Some(hello.vector.clone());
-        if pull {
-            self.begin_push(peer, hello);
-        }
-        if let Some(run) = run
-            && self.runs.get(&run).is_some_and(Run::is_blind)
-        {
-            let mut claims = self.wanted_from(peer, Some(run));
-            // Their ends were not asked for again.
-            claims.retain(|log| !self.rewind.contains_key(log));
-            let deadline = now + self.config.run_timeout;
-            if let Some(run) = self.runs.get_mut(&run) {
-                run.see(claims, deadline);
-            }
-        }
-    }
-
-    fn take_announce(&mut self, peer: Peer, announce: &Announce) -> Result<(), Misbehaviour> {
-        let state = self.peers.get_mut(&peer);
-        let Some((state, theirs)) = state.and_then(|state| {
-            let theirs = state.theirs.take()?;
-            Some((state, theirs))
-        }) else {
-            let what = "announce";
-            return Err(Misbehaviour::OutOfTurn { what });
-        };
-        state.statements = announce.statements;
-        let mut theirs = theirs;
-        for (log, reached) in announce.heads.iter() {
-            raise(&mut theirs, log, reached);
-        }
-        state.theirs = Some(theirs);
-        Ok(())
     }
 
     fn replied(&mut self, reply: StoreReply, now: Timestamp) {
@@ -283,7 +340,9 @@ impl OplogSync {
                     self.ask();
                 }
             }
-            StoreReply::Give { peer, run, given } => self.give(peer, run, given, now),
+            StoreReply::Give { peer, run, given } => {
+                self.give(peer, run, given.map(|given| *given), now);
+            }
             StoreReply::Take {
                 run,
                 round,
@@ -293,11 +352,12 @@ impl OplogSync {
                 self.learn(have, now);
                 self.taken(run, round, taken, now);
             }
+            StoreReply::CatchUp(reply) => self.caught_up(reply, now),
         }
     }
 
     /// Replies may overtake each other, so what is known only grows.
-    fn learn(&mut self, have: Result<Have, HistoryError>, now: Timestamp) {
+    pub(super) fn learn(&mut self, have: Result<Have, HistoryError>, now: Timestamp) {
         let have = match have {
             Ok(have) => have,
             Err(error) => return self.fail(error, now),
@@ -327,155 +387,6 @@ impl OplogSync {
         self.retry_at = Some(self.retry_at.map_or(at, |before| before.min(at)));
     }
 
-    /// Says what is new here to a peer that does not know it and is not being given it anyway.
-    pub(super) fn announce(&mut self, peer: Peer) {
-        let (Some(have), Some(state)) = (&self.have, self.peers.get_mut(&peer)) else {
-            return;
-        };
-        // Hello comes first.
-        if !state.is_greeted {
-            return;
-        }
-        let is_being_given = state.push.as_ref().is_some_and(Push::goes_on);
-        let Some(theirs) = state.theirs.as_mut().filter(|_| !is_being_given) else {
-            return;
-        };
-        let mut heads = VersionVector::default();
-        for missing in have.vector.missing_from(theirs) {
-            if let Some(reached) = have.vector.get(&missing.log) {
-                raise(&mut heads, missing.log, reached);
-            }
-        }
-        if heads == VersionVector::default() && state.told == have.statements {
-            return;
-        }
-        for (log, reached) in heads.iter() {
-            raise(theirs, log, reached);
-        }
-        state.told = have.statements;
-        let statements = have.statements;
-        let announce = Message::Announce(Announce { statements, heads });
-        self.outputs.push_back(Output::Send(peer, announce));
-    }
-
-    /// Says hello to new peers. Only one at a time is asked without knowing what it has, for two might give the same.
-    fn greet(&mut self, now: Timestamp) {
-        if self.have.is_none() {
-            return;
-        }
-        let new = self.peers.iter().filter(|(_, state)| !state.is_greeted);
-        let new: Vec<Peer> = new.map(|(peer, _)| *peer).collect();
-        for peer in new {
-            let wanted = match self.peers.get(&peer).map(|state| state.theirs.is_some()) {
-                Some(true) => self.wanted_of(peer),
-                _ if self.runs.values().any(Run::is_blind) => None,
-                _ => Some(BTreeSet::new()),
-            };
-            self.say_hello(peer, wanted, now);
-        }
-    }
-
-    /// Asks peers for what they have and nobody gives yet.
-    fn plan(&mut self, now: Timestamp) {
-        if self.runs.values().any(Run::is_blind) {
-            return;
-        }
-        let peers: Vec<Peer> = self.peers.keys().copied().collect();
-        for peer in peers {
-            let Some(state) = self.peers.get(&peer) else {
-                continue;
-            };
-            if !state.is_greeted || state.theirs.is_none() || state.run.is_some() {
-                continue;
-            }
-            if let Some(wanted) = self.wanted_of(peer) {
-                self.say_hello(peer, Some(wanted), now);
-            }
-        }
-    }
-
-    /// The logs that are wanted of a peer, perhaps none but its statements; `None` if there is nothing to ask it for.
-    fn wanted_of(&mut self, peer: Peer) -> Option<BTreeSet<LogId>> {
-        let wanted = self.wanted_from(peer, None);
-        let (have, state) = (self.have.as_ref()?, self.peers.get(&peer)?);
-        let is_tried = state.tried_statements == Some(state.statements);
-        let differ = have.statements != state.statements && !is_tried;
-        (differ || !wanted.is_empty()).then_some(wanted)
-    }
-
-    /// Logs of which a peer has more than is here and that nobody gives.
-    pub(super) fn wanted_from(&mut self, peer: Peer, run: Option<u32>) -> BTreeSet<LogId> {
-        let mut wanted = BTreeSet::new();
-        let (Some(have), Some(state)) = (&self.have, self.peers.get(&peer)) else {
-            return wanted;
-        };
-        let Some(theirs) = &state.theirs else {
-            return wanted;
-        };
-        for log in have.vector.diverged(theirs) {
-            self.rewind.entry(log).or_insert(1);
-        }
-        for (log, reached) in theirs.iter() {
-            let ours = have.vector.get(&log).map_or(1, |reached| reached.next_seq);
-            let is_more = reached.next_seq > ours || self.rewind.contains_key(&log);
-            let is_tried = state.tried.get(&log) == Some(&reached.next_seq);
-            let others = self.runs.iter().filter(|(number, _)| Some(**number) != run);
-            let is_claimed = || others.clone().any(|(_, run)| run.claims(&log));
-            if is_more && !is_tried && !self.avoid.contains_key(&log) && !is_claimed() {
-                wanted.insert(log);
-            }
-        }
-        wanted
-    }
-
-    /// Says hello; with logs to be given, a run begins.
-    fn say_hello(&mut self, peer: Peer, wanted: Option<BTreeSet<LogId>>, now: Timestamp) {
-        let Some(have) = &self.have else {
-            return;
-        };
-        let mut skip: BTreeSet<LogId> = self.avoid.keys().copied().collect();
-        for run in self.runs.values() {
-            run.claimed(&mut skip);
-        }
-        if let Some(wanted) = &wanted {
-            skip.retain(|log| !wanted.contains(log));
-        }
-        let again = self.rewind.iter().filter_map(|(log, back)| {
-            wanted.as_ref().filter(|wanted| wanted.contains(log))?;
-            let reached = have.vector.get(log)?;
-            Some((*log, reached.next_seq.saturating_sub(*back).max(1)))
-        });
-        let again: Vec<(LogId, u64)> = again.take(AGAIN_MAX).collect();
-        let Some(state) = self.peers.get_mut(&peer) else {
-            return;
-        };
-        let run = self.next_run;
-        self.next_run = self.next_run.wrapping_add(1);
-        let hello = Hello {
-            run,
-            is_pull: wanted.is_some(),
-            statements: have.statements,
-            skip: skip.into_iter().take(SKIPS_MAX).collect(),
-            again,
-            vector: have.vector.clone(),
-        };
-        state.is_greeted = true;
-        state.told = have.statements;
-        if let Some(wanted) = wanted {
-            let is_blind = state.theirs.is_none();
-            let timeout = if is_blind {
-                self.config.hello_timeout
-            } else {
-                self.config.run_timeout
-            };
-            state.run = Some(run);
-            let begun = Run::new(peer, wanted, is_blind, now + timeout);
-            self.runs.insert(run, begun);
-        }
-        self.outputs
-            .push_back(Output::Send(peer, Message::Hello(hello)));
-    }
-
     pub(super) fn disconnect(&mut self, peer: Peer, reason: Option<Misbehaviour>) {
         self.forget(peer);
         self.outputs.push_back(Output::Disconnect(peer, reason));
@@ -483,6 +394,7 @@ impl OplogSync {
 
     /// Drops what is known of a peer. What it gave whole is still taken in.
     fn forget(&mut self, peer: Peer) {
+        self.drop_catch_ups(peer);
         if let Some(state) = self.peers.remove(&peer)
             && let Some(run) = state.run
         {
@@ -498,11 +410,12 @@ impl OplogSync {
             match self.runs.get_mut(&number) {
                 // Others need not wait for who does not say what it has.
                 Some(run) if run.is_blind() => {
-                    run.see(BTreeSet::new(), now + self.config.run_timeout);
+                    run.see(Promised::default(), now + self.config.run_timeout);
                 }
                 _ => self.disconnect(peer, None),
             }
         }
+        self.time_out_catch_ups(now);
         if self.retry_at.is_some_and(|at| at <= now) {
             self.retry_at = None;
             self.avoid.retain(|_, until| *until > now);

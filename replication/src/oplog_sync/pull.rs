@@ -1,23 +1,34 @@
 //! Taking: what peers give in the runs they were asked for.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use uxf_engine::oplog::Reached;
 use uxf_engine::oplog::identity::LogId;
 use uxf_engine::profile::Delta;
 
+use super::catch_up::take_offers;
 use super::history::{HistoryError, Taken};
 use super::machine::{OplogSync, Output};
 use super::round::{read_round, salvage_round};
 use super::store::StoreRequest;
-use crate::wire::{Cut, DELTA_PART_BYTES_MAX, DeltaPart, Message, ROUNDS_MAX};
+use crate::wire::{Cut, DELTA_PART_BYTES_MAX, DeltaPart, Message, ROUNDS_MAX, StatementsDigest};
 use crate::{Misbehaviour, Peer, Timestamp};
+
+/// What a peer is to give, which is what it had said it has when it was asked. What it says later it may be unable to give in the same run.
+#[derive(Debug, Default)]
+pub(super) struct Promised {
+    /// How far it gives which logs.
+    pub(super) logs: BTreeMap<LogId, u64>,
+    /// Its statements, if it had said anything of them.
+    pub(super) statements: Option<StatementsDigest>,
+}
 
 /// What a peer gives.
 #[derive(Debug)]
 pub(super) struct Run {
     peer: Peer,
-    /// The logs that come in it, unless it is blind.
-    claims: BTreeSet<LogId>,
+    /// What comes in it; nothing is known of that while it is blind.
+    promised: Promised,
     /// Whether it began before the peer had said what it has.
     is_blind: bool,
     /// The round that comes, and what came of it.
@@ -38,13 +49,13 @@ pub(super) struct Run {
 impl Run {
     pub(super) const fn new(
         peer: Peer,
-        claims: BTreeSet<LogId>,
+        promised: Promised,
         is_blind: bool,
         deadline: Timestamp,
     ) -> Self {
         Self {
             peer,
-            claims,
+            promised,
             is_blind,
             round: 0,
             buffer: Vec::new(),
@@ -70,24 +81,29 @@ impl Run {
     }
 
     /// Learns what comes in it.
-    pub(super) fn see(&mut self, claims: BTreeSet<LogId>, deadline: Timestamp) {
-        self.claims = claims;
+    pub(super) fn see(&mut self, promised: Promised, deadline: Timestamp) {
+        self.promised = promised;
         self.is_blind = false;
         self.deadline = deadline;
     }
 
     pub(super) fn claims(&self, log: &LogId) -> bool {
-        self.claims.contains(log)
+        self.promised.logs.contains_key(log)
     }
 
     pub(super) fn claimed(&self, all: &mut BTreeSet<LogId>) {
-        all.extend(&self.claims);
+        all.extend(self.promised.logs.keys());
     }
 
     /// Until when the next part must have come; none while this side is the slow one.
     pub(super) fn deadline(&self) -> Option<Timestamp> {
         let waits = self.taking.is_none() && self.rounds.is_empty() && !self.is_detached;
         waits.then_some(self.deadline)
+    }
+
+    /// Whether something of it waits for the store.
+    pub(super) fn is_storing(&self) -> bool {
+        self.taking.is_some() || !self.rounds.is_empty()
     }
 
     /// Bytes that are held of it.
@@ -137,10 +153,19 @@ impl OplogSync {
             return Err(Misbehaviour::TooMuch { what });
         }
         let bytes = core::mem::take(&mut run.buffer);
-        run.rounds
-            .push_back((part.round, read_round(&bytes)?, bytes.len()));
+        let mut delta = read_round(&bytes)?;
+        let offers = take_offers(&mut delta)?;
+        for offer in &offers {
+            run.promised.logs.remove(&offer.header().log);
+        }
+        let is_empty = delta == Delta::default();
+        let len = if is_empty { 0 } else { bytes.len() };
+        run.rounds.push_back((part.round, delta, len));
         run.round = run.round.saturating_add(1);
         run.has_ended = part.ends_run;
+        for offer in &offers {
+            self.offered(peer, offer, now);
+        }
         self.step_take(part.run, now);
         Ok(())
     }
@@ -208,11 +233,15 @@ impl OplogSync {
         if let Some(state) = state {
             state.run = None;
             if matches!(error, HistoryError::NotNow | HistoryError::Store(_)) {
-                let theirs = state.theirs.as_ref();
-                let logs = run.claims.iter();
-                let tried = logs.filter_map(|log| Some((*log, theirs?.get(log)?.next_seq)));
-                state.tried.extend(tried);
-                state.tried_statements = Some(state.statements);
+                state.tried.extend(&run.promised.logs);
+                state.tried_statements = run.promised.statements;
+            }
+            if let HistoryError::Gap { log } = &error {
+                // Others may have all of it.
+                let promised = run.promised.logs.get(log);
+                state
+                    .tried
+                    .extend(promised.map(|next_seq| (*log, *next_seq)));
             }
         }
         match error {
@@ -222,47 +251,69 @@ impl OplogSync {
                     self.disconnect(run.peer, Some(Misbehaviour::Forged { what }));
                 }
             }
-            HistoryError::Contradicts { log } => self.rewind(log, now),
+            HistoryError::Contradicts { log } => {
+                if self.rewind(log, now) {
+                    self.stuck(&run, log);
+                }
+            }
             HistoryError::Equivocation { log } => {
                 self.outputs.push_back(Output::Forked(log));
                 self.avoid(log, now);
+                self.stuck(&run, log);
             }
-            HistoryError::Gap { log }
-            | HistoryError::Refused { log }
-            | HistoryError::Compacted { log, .. } => self.avoid(log, now),
+            HistoryError::Gap { log } => {
+                self.retry_later(now);
+                self.stuck(&run, log);
+            }
+            HistoryError::Refused { log } | HistoryError::Compacted { log, .. } => {
+                self.avoid(log, now);
+                self.stuck(&run, log);
+            }
             HistoryError::NotNow => self.retry_later(now),
             error @ HistoryError::Store(_) => self.fail(error, now),
         }
     }
 
+    /// What a peer gave of a log is not taken.
+    fn stuck(&mut self, run: &Run, log: LogId) {
+        let state = self.peers.get(&run.peer).filter(|_| !run.is_detached);
+        if let Some(theirs) = state.and_then(|state| state.theirs.as_ref()?.get(&log)) {
+            let stuck = Output::Stuck(run.peer, log, theirs.next_seq);
+            self.outputs.push_back(stuck);
+        }
+    }
+
     /// Nothing of a log is asked for in the next while.
-    fn avoid(&mut self, log: LogId, now: Timestamp) {
+    pub(super) fn avoid(&mut self, log: LogId, now: Timestamp) {
         self.rewind.remove(&log);
         self.avoid.insert(log, now + self.config.retry);
         self.retry_later(now);
     }
 
-    /// Asks for more of the end of a log, up to all of it, so that the place is found where two histories part.
-    fn rewind(&mut self, log: LogId, now: Timestamp) {
+    /// Asks for more of the end of a log, up to all of it, so that the place is found where two histories part. Says whether
+    /// it was not found.
+    fn rewind(&mut self, log: LogId, now: Timestamp) -> bool {
         let have = self.have.as_ref().and_then(|have| have.vector.get(&log));
         let len = have.map_or(0, |reached| reached.next_seq.saturating_sub(1));
         let back = self
             .rewind
             .get(&log)
-            .map_or(1, |back| back.saturating_mul(2));
+            .map_or(1, |back| back.saturating_mul(2).max(1));
         let is_all = self.rewind.get(&log).is_some_and(|back| *back >= len);
-        if is_all || len == 0 {
+        let is_lost = is_all || len == 0;
+        if is_lost {
             self.avoid(log, now);
         } else {
             self.rewind.insert(log, back);
         }
+        is_lost
     }
 
     fn end_run(&mut self, number: u32, now: Timestamp) {
         let Some(run) = self.runs.remove(&number) else {
             return;
         };
-        for log in &run.claims {
+        for log in run.promised.logs.keys() {
             self.rewind.remove(log);
         }
         let have = self.have.as_ref();
@@ -272,22 +323,20 @@ impl OplogSync {
         state.run = None;
         let mut is_short = false;
         if let (Some(have), Some(theirs)) = (have, &state.theirs) {
-            for missing in theirs.missing_from(&have.vector) {
-                // What it had not given although it could; what others give is not its fault.
-                if run.claims.contains(&missing.log) {
-                    state.tried.insert(missing.log, missing.until);
+            for (log, next_seq) in &run.promised.logs {
+                let ours = have.vector.get(log).map_or(1, |ours| ours.next_seq);
+                // What it has not given although it could, and two ends of one length that were fetched again while nothing came of it.
+                let is_apart = || is_apart(have.vector.get(log), theirs.get(log));
+                if ours < *next_seq || (ours == *next_seq && is_apart()) {
+                    state.tried.insert(*log, *next_seq);
+                    let stuck = Output::Stuck(run.peer, *log, *next_seq);
+                    self.outputs.push_back(stuck);
                     is_short = true;
                 }
             }
-            // Two ends of one length that were fetched again, and nothing came of it.
-            for log in have.vector.diverged(theirs) {
-                if let Some(reached) = theirs.get(&log).filter(|_| run.claims.contains(&log)) {
-                    state.tried.insert(log, reached.next_seq);
-                    is_short = true;
-                }
-            }
-            if have.statements != state.statements {
-                state.tried_statements = Some(state.statements);
+            let statements = run.promised.statements;
+            if statements.is_some_and(|statements| statements != have.statements) {
+                state.tried_statements = statements;
                 is_short = true;
             }
         }
@@ -306,6 +355,10 @@ impl OplogSync {
         run.is_blind = false;
         let buffer = core::mem::take(&mut run.buffer);
         let mut delta = salvage_round(&buffer);
+        // Who could be asked for what they lack is gone.
+        if take_offers(&mut delta).is_err() {
+            delta.checkpoints.clear();
+        }
         // What the blocks are for may not have come.
         if delta.commits.is_empty() && delta.checkpoints.is_empty() {
             delta.blocks.clear();
@@ -330,9 +383,25 @@ impl OplogSync {
             let what = "cut";
             return Err(Misbehaviour::OutOfTurn { what });
         }
-        run.claims.remove(&cut.log);
-        self.avoid(cut.log, now);
-        self.outputs.push_back(Output::Reconcile(peer, cut.log));
+        run.promised.logs.remove(&cut.log);
+        let mut next_seq = cut.seq;
+        if let Some(state) = self.peers.get_mut(&peer) {
+            let theirs = state.theirs.as_ref().and_then(|all| all.get(&cut.log));
+            next_seq = theirs.map_or(next_seq, |theirs| theirs.next_seq);
+            // Others may have all of it.
+            state.tried.insert(cut.log, next_seq);
+        }
+        self.retry_later(now);
+        let reconcile = Output::Reconcile(peer, cut.log, next_seq);
+        self.outputs.push_back(reconcile);
         Ok(())
     }
+}
+
+/// Whether two ends of a log, which are of one length, are of two histories.
+fn is_apart(ours: Option<Reached>, theirs: Option<Reached>) -> bool {
+    let (Some(ours), Some(theirs)) = (ours, theirs) else {
+        return false;
+    };
+    ours.next_seq == theirs.next_seq && ours.head != theirs.head
 }

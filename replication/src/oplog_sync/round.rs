@@ -20,6 +20,21 @@ const KINDS: [DeltaRecordKind; 7] = [
     DeltaRecordKind::Commit,
 ];
 
+/// How long a delta is as a round.
+pub(super) fn round_bytes(delta: &Delta) -> usize {
+    let all = [
+        &delta.certificates,
+        &delta.revocations,
+        &delta.forks,
+        &delta.blocks,
+        &delta.commits,
+    ];
+    let records = all.into_iter().flatten();
+    let parts = delta.checkpoints.iter();
+    let parts = parts.flat_map(|parts| parts.segments.iter().chain([&parts.signed]));
+    records.chain(parts).map(|bytes| bytes.len() + 5).sum()
+}
+
 /// Writes a delta as a round. Whether it is partial is not part of a round.
 pub fn encode_round(delta: &Delta) -> Vec<u8> {
     let records = delta.commits.len() + delta.blocks.len() + 16;

@@ -1,6 +1,7 @@
 use uxf_engine::oplog::VersionVector;
-use uxf_engine::profile::Delta;
+use uxf_engine::profile::{Delta, Whole};
 
+use super::catch_up::{CatchUpReply, CatchUpRequest};
 use super::history::{Given, History, HistoryError, Taken};
 use crate::Peer;
 use crate::wire::StatementsDigest;
@@ -29,6 +30,8 @@ pub enum StoreRequest {
         from: VersionVector,
         /// Most bytes of commits.
         bytes_max: usize,
+        /// Which checkpoints it is to have whole.
+        whole: Whole,
     },
     /// Take in a delta.
     Take {
@@ -39,6 +42,8 @@ pub enum StoreRequest {
         /// The delta.
         delta: Delta,
     },
+    /// Something for catching up with a log.
+    CatchUp(CatchUpRequest),
 }
 
 /// What came of a [`StoreRequest`].
@@ -53,7 +58,7 @@ pub enum StoreReply {
         /// The run it is for.
         run: u32,
         /// The delta.
-        given: Result<(Given, StatementsDigest), HistoryError>,
+        given: Result<Box<(Given, StatementsDigest)>, HistoryError>,
     },
     /// What taking in did.
     Take {
@@ -66,9 +71,33 @@ pub enum StoreReply {
         /// What there is now.
         have: Result<Have, HistoryError>,
     },
+    /// What came of a request for catching up with a log.
+    CatchUp(CatchUpReply),
+}
+
+impl StoreReply {
+    /// Whom something was read for, see [`StoreRequest::reader`].
+    pub const fn reader(&self) -> Option<Peer> {
+        match self {
+            Self::Give { peer, .. } | Self::CatchUp(CatchUpReply::Answer { peer, .. }) => {
+                Some(*peer)
+            }
+            _ => None,
+        }
+    }
 }
 
 impl StoreRequest {
+    /// Whom it reads something for that is to be sent, if it does: such requests can be held back while much is on its way.
+    pub const fn reader(&self) -> Option<Peer> {
+        match self {
+            Self::Give { peer, .. } | Self::CatchUp(CatchUpRequest::Answer { peer, .. }) => {
+                Some(*peer)
+            }
+            _ => None,
+        }
+    }
+
     /// Does it. May take as long as a durable commit.
     pub fn run(self, history: &impl History) -> StoreReply {
         match self {
@@ -78,11 +107,12 @@ impl StoreRequest {
                 run,
                 from,
                 bytes_max,
+                whole,
             } => {
-                let given = history.delta_for(&from, bytes_max);
+                let given = history.delta_offering(&from, bytes_max, &whole);
                 let given = given.map(|given| {
                     let digest = statements_digest(&given.delta);
-                    (given, digest)
+                    Box::new((given, digest))
                 });
                 StoreReply::Give { peer, run, given }
             }
@@ -96,11 +126,12 @@ impl StoreRequest {
                     have,
                 }
             }
+            Self::CatchUp(request) => StoreReply::CatchUp(request.run(history)),
         }
     }
 }
 
-fn have(history: &impl History) -> Result<Have, HistoryError> {
+pub(super) fn have(history: &impl History) -> Result<Have, HistoryError> {
     let vector = history.version_vector()?;
     // Who has everything still gets the statements.
     let statements = statements_digest(&history.delta_for(&vector, 0)?.delta);

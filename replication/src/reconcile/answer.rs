@@ -1,10 +1,12 @@
 //! What is answered to ranges: a function of them and of what is here.
 
-use super::item::Item;
-use super::source::{RangeSource, SourceError};
-use super::sum::Sum;
+use uxf_engine::oplog::ItemSum;
+use uxf_engine::profile::LiveItem;
+
+use super::item::{bound_between, short_id};
+use super::source::{Proven, RangeSource, SourceError};
 use crate::wire::{
-    Bound, ITEMS_MAX, RANGES_BYTES_MAX, RANGES_MAX, RangeContent, RangeEntry, ShortId,
+    Bound, Fingerprint, ITEMS_MAX, RANGES_BYTES_MAX, RANGES_MAX, RangeContent, RangeEntry, ShortId,
 };
 
 /// Parts into which a range that differs is cut.
@@ -32,7 +34,7 @@ impl Default for AnswerLimits {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
     /// Operations that the other side lacks, with their proofs.
-    pub operations: Vec<Vec<u8>>,
+    pub operations: Vec<Proven>,
     /// What is said of the ranges; nothing if all is said.
     pub ranges: Vec<RangeEntry>,
 }
@@ -74,9 +76,9 @@ pub fn answer<S: RangeSource + ?Sized>(
             RangeContent::Skip => answering.say(to.clone(), RangeContent::Skip),
             RangeContent::Fingerprint(theirs) => {
                 let ours = source.sum(&from, &to)?;
-                if ours.fingerprint() == *theirs {
+                if fingerprint(&ours) == *theirs {
                     answering.say(to.clone(), RangeContent::Skip);
-                } else if *theirs == Sum::default().fingerprint() {
+                } else if *theirs == fingerprint(&ItemSum::default()) {
                     answering.give_all(from, to.clone())?;
                 } else {
                     answering.describe(from, to.clone(), &ours)?;
@@ -139,12 +141,12 @@ impl<'s, S: RangeSource + ?Sized> Answering<'s, S> {
 
     fn sum_up(&mut self, from: &Bound, to: Bound) -> Result<(), SourceError> {
         let sum = self.source.sum(from, &to)?;
-        self.say(to, RangeContent::Fingerprint(sum.fingerprint()));
+        self.say(to, RangeContent::Fingerprint(fingerprint(&sum)));
         Ok(())
     }
 
     /// Lists what is in a range, or cuts it.
-    fn describe(&mut self, from: Bound, to: Bound, ours: &Sum) -> Result<(), SourceError> {
+    fn describe(&mut self, from: Bound, to: Bound, ours: &ItemSum) -> Result<(), SourceError> {
         let leaf = self.limits.leaf.clamp(1, ITEMS_MAX);
         if usize::try_from(ours.count()).is_ok_and(|count| count <= leaf) {
             let items = self.source.items(&from, &to, leaf)?;
@@ -172,8 +174,8 @@ impl<'s, S: RangeSource + ?Sized> Answering<'s, S> {
         let known = short_ids(&ours);
         let wanted = theirs.iter().filter(|id| known.binary_search(id).is_err());
         let wanted: Vec<ShortId> = wanted.copied().collect();
-        let lacked = |item: &&Item| theirs.binary_search(&item.hash.short()).is_err();
-        let lacked: Vec<&Item> = ours.iter().filter(lacked).collect();
+        let lacked = |item: &&LiveItem| theirs.binary_search(&short_id(&item.hash)).is_err();
+        let lacked: Vec<&LiveItem> = ours.iter().filter(lacked).collect();
         if !self.send(lacked.into_iter())? {
             // There was no room for all: once more when these are there.
             return self.sum_up(&from, to);
@@ -193,8 +195,8 @@ impl<'s, S: RangeSource + ?Sized> Answering<'s, S> {
     fn give(&mut self, from: &Bound, to: Bound, wanted: &[ShortId]) -> Result<(), SourceError> {
         // It was told of no more than these; whoever asks for a wider range gets what is at its beginning.
         let ours = self.source.items(from, &to, 4 * ITEMS_MAX)?;
-        let is_wanted = |item: &&Item| wanted.binary_search(&item.hash.short()).is_ok();
-        let given: Vec<&Item> = ours.iter().filter(is_wanted).collect();
+        let is_wanted = |item: &&LiveItem| wanted.binary_search(&short_id(&item.hash)).is_ok();
+        let given: Vec<&LiveItem> = ours.iter().filter(is_wanted).collect();
         if self.send(given.into_iter())? {
             self.say(to, RangeContent::Skip);
             Ok(())
@@ -217,20 +219,28 @@ impl<'s, S: RangeSource + ?Sized> Answering<'s, S> {
                 self.say(to, RangeContent::Skip);
                 return Ok(());
             };
-            last = sent.bound_before(next);
+            last = bound_between(sent, next);
         }
     }
 
     /// Sends operations; false if there is no room for any more, some of them may have been sent.
-    fn send<'i>(&mut self, items: impl Iterator<Item = &'i Item>) -> Result<bool, SourceError> {
-        for item in items {
+    fn send<'i>(&mut self, items: impl Iterator<Item = &'i LiveItem>) -> Result<bool, SourceError> {
+        let items: Vec<&LiveItem> = items.collect();
+        for some in items.chunks(self.source.proven_at_once().max(1)) {
             if self.operations_bytes >= self.limits.operations_bytes {
                 return Ok(false);
             }
             // What does not count any more is not missed.
-            if let Some(bytes) = self.source.prove(item)? {
-                self.operations_bytes += bytes.len() + 4;
-                self.answer.operations.push(bytes);
+            let mut proofs = self.source.prove(some)?.into_iter().flatten();
+            for proven in proofs.by_ref() {
+                self.operations_bytes += proven.byte_len();
+                self.answer.operations.push(proven);
+                if self.operations_bytes >= self.limits.operations_bytes {
+                    break;
+                }
+            }
+            if proofs.next().is_some() {
+                return Ok(false);
             }
         }
         Ok(true)
@@ -248,8 +258,12 @@ impl<'s, S: RangeSource + ?Sized> Answering<'s, S> {
     }
 }
 
-fn short_ids(items: &[Item]) -> Vec<ShortId> {
-    let mut ids: Vec<ShortId> = items.iter().map(|item| item.hash.short()).collect();
+fn fingerprint(sum: &ItemSum) -> Fingerprint {
+    Fingerprint(sum.fingerprint())
+}
+
+fn short_ids(items: &[LiveItem]) -> Vec<ShortId> {
+    let mut ids: Vec<ShortId> = items.iter().map(|item| short_id(&item.hash)).collect();
     ids.sort_unstable();
     ids.dedup();
     ids

@@ -1,10 +1,11 @@
 use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 
-use super::answer::{Answer, AnswerLimits, answer, first_ranges};
-use super::item::LiveOperation;
-use super::source::{RangeSource, SourceError};
-use crate::wire::{Message, OPERATIONS_BYTES_TARGET, OPERATIONS_MAX, RangeEntry};
+use super::answer::{Answer, AnswerLimits};
+use super::request::{StoreReply, StoreRequest};
+use super::source::SourceError;
+use super::talk::{Queued, Talk};
+use crate::wire::Message;
 use crate::{Misbehaviour, Peer, Timestamp};
 
 /// Limits of reconciling.
@@ -21,18 +22,29 @@ pub struct ReconcileConfig {
 pub struct Patience {
     /// Most answers in a row that brought nothing new. Default 32: cutting a range of any size takes fewer.
     pub rounds_max: u32,
-    /// Bytes of operations that came and are not taken in. Default 4 MiB.
+    /// Most answers in a row to which operations came and none of them counted here. Default 2. What this store leaves out
+    /// would come again and again.
+    pub barren_max: u32,
+    /// Bytes of operations that came and are not taken in. Default 6 MiB: what two answers at once may have.
     pub queue_bytes_max: usize,
-    /// Longest time without an answer. Default 30 s.
+    /// Longest time without an answer, or without operations before it. Default 30 s.
     pub timeout: Duration,
+    /// How often a peer may begin at once, and after what time once more. Default 8, and 4 s. Beyond that it is told that
+    /// there is nothing to say, and the store is not asked.
+    pub begins_max: u32,
+    /// See `begins_max`.
+    pub begins_every: Duration,
 }
 
 impl Default for Patience {
     fn default() -> Self {
         Self {
             rounds_max: 32,
-            queue_bytes_max: 4 << 20,
+            barren_max: 2,
+            queue_bytes_max: 6 << 20,
             timeout: Duration::from_secs(30),
+            begins_max: 8,
+            begins_every: Duration::from_secs(4),
         }
     }
 }
@@ -48,6 +60,8 @@ pub enum Event {
     Begin(Peer),
     /// A peer sent a message.
     Message(Peer, Message),
+    /// What was last to be sent to a peer has left: there is room for more.
+    Sent(Peer),
     /// A request to the store was run.
     Store(StoreReply),
     /// The time that was asked for has come.
@@ -67,10 +81,33 @@ pub struct Reconciled {
     pub rounds: u32,
 }
 
+impl Reconciled {
+    /// Adds another one.
+    pub const fn add(&mut self, other: &Self) {
+        self.received = self.received.saturating_add(other.received);
+        self.new = self.new.saturating_add(other.new);
+        self.sent = self.sent.saturating_add(other.sent);
+        self.rounds = self.rounds.saturating_add(other.rounds);
+    }
+}
+
+/// What is held of a connected peer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TalkStanding {
+    /// Whether something is to be said by either side.
+    pub is_open: bool,
+    /// Bytes that it sent and that are not dealt with.
+    pub buffered_bytes: usize,
+    /// Whether the store is dealing with some of them.
+    pub is_storing: bool,
+    /// Bytes that wait to be sent to it.
+    pub queued_bytes: usize,
+}
+
 /// What the driver has to do, or may want to know.
 #[derive(Debug)]
 pub enum Output {
-    /// Send a message to a peer.
+    /// Send a message to a peer, and say when it has left.
     Send(Peer, Message),
     /// Run a request and give the reply back.
     Store(StoreRequest),
@@ -80,71 +117,6 @@ pub enum Output {
     StoreFailed(Peer, SourceError),
     /// The session with a peer is to be closed, and the peer banned if there is a reason. The peer is forgotten here.
     Disconnect(Peer, Option<Misbehaviour>),
-}
-
-/// Something to do with the store. The requests of one peer are one after the other.
-#[derive(Clone, Debug)]
-pub enum StoreRequest {
-    /// Say with what to begin.
-    First(Peer, AnswerLimits),
-    /// Answer ranges.
-    Answer(Peer, Vec<RangeEntry>, AnswerLimits),
-    /// Verify operations and take them in.
-    Apply(Peer, Vec<Vec<u8>>),
-}
-
-/// What came of a [`StoreRequest`].
-#[derive(Debug)]
-pub enum StoreReply {
-    /// What is to be said.
-    Answer(Peer, Result<Answer, SourceError>),
-    /// How many operations came and how many count now; `None` if one did not verify.
-    Apply(Peer, Option<Result<(usize, usize), SourceError>>),
-}
-
-impl StoreRequest {
-    /// Does it. May take as long as a durable commit.
-    pub fn run<S: RangeSource + ?Sized>(self, source: &S) -> StoreReply {
-        match self {
-            Self::First(peer, limits) => {
-                let ranges = first_ranges(source, &limits);
-                let operations = Vec::new();
-                let answer = ranges.map(|ranges| Answer { operations, ranges });
-                StoreReply::Answer(peer, answer)
-            }
-            Self::Answer(peer, ranges, limits) => {
-                StoreReply::Answer(peer, answer(source, &ranges, &limits))
-            }
-            Self::Apply(peer, all) => {
-                let count = all.len();
-                let verified = all.into_iter();
-                let verified: Result<Vec<_>, _> = verified
-                    .map(|bytes| LiveOperation::verify(bytes, source.profile()))
-                    .collect();
-                let applied = verified.ok().map(|all| Ok((count, source.apply(all)?)));
-                StoreReply::Apply(peer, applied)
-            }
-        }
-    }
-}
-
-#[derive(Debug)]
-enum Queued {
-    Begin,
-    Ranges(Vec<RangeEntry>),
-    Operations(Vec<Vec<u8>>, usize),
-}
-
-#[derive(Debug, Default)]
-struct PeerState {
-    queue: VecDeque<Queued>,
-    queue_bytes: usize,
-    is_busy: bool,
-    /// Since when an answer is waited for, and until when.
-    deadline: Option<Timestamp>,
-    /// Answers since something new came or went.
-    idle: u32,
-    sum: Reconciled,
 }
 
 /// Reconciles the live operations of one profile with peers.
@@ -162,7 +134,7 @@ struct PeerState {
 #[derive(Debug)]
 pub struct Reconciler {
     config: ReconcileConfig,
-    peers: BTreeMap<Peer, PeerState>,
+    peers: BTreeMap<Peer, Talk>,
     outputs: VecDeque<Output>,
 }
 
@@ -186,26 +158,29 @@ impl Reconciler {
                 self.peers.remove(&peer);
             }
             Event::Begin(peer) => {
-                let state = self.peers.get_mut(&peer);
                 // One that goes on already comes to the same.
-                if let Some(state) = state.filter(|state| state.deadline.is_none()) {
-                    state.queue.push_back(Queued::Begin);
+                if let Some(talk) = self.peers.get_mut(&peer).filter(|talk| !talk.is_open) {
+                    talk.begin();
                 }
                 self.step(peer);
             }
             Event::Message(peer, message) => {
-                if self.peers.contains_key(&peer)
-                    && let Err(reason) = self.take(peer, message)
-                {
+                if let Err(reason) = self.take(peer, message, now) {
                     return self.disconnect(peer, Some(reason));
                 }
                 self.step(peer);
             }
-            Event::Store(StoreReply::Answer(peer, answer)) => self.answered(peer, answer, now),
-            Event::Store(StoreReply::Apply(peer, applied)) => self.applied(peer, applied),
+            Event::Sent(peer) => {
+                if let Some(talk) = self.peers.get_mut(&peer) {
+                    talk.sent();
+                }
+                self.send(peer, now);
+                self.step(peer);
+            }
+            Event::Store(reply) => self.replied(reply, now),
             Event::Timeout => {
                 let late = self.peers.iter();
-                let late = late.filter(|(_, state)| state.deadline.is_some_and(|at| at <= now));
+                let late = late.filter(|(_, talk)| talk.timeout().is_some_and(|at| at <= now));
                 let late: Vec<Peer> = late.map(|(peer, _)| *peer).collect();
                 for peer in late {
                     self.disconnect(peer, None);
@@ -221,158 +196,150 @@ impl Reconciler {
 
     /// When [`Event::Timeout`] is wanted.
     pub fn next_timeout(&self) -> Option<Timestamp> {
-        self.peers.values().filter_map(|state| state.deadline).min()
+        self.peers.values().filter_map(Talk::timeout).min()
     }
 
-    /// Bytes of operations that came and are not taken in yet.
+    /// Bytes that came and are not dealt with yet.
     pub fn buffered_bytes(&self) -> usize {
-        self.peers.values().map(|state| state.queue_bytes).sum()
+        self.peers.values().map(Talk::buffered_bytes).sum()
     }
 
-    fn take(&mut self, peer: Peer, message: Message) -> Result<(), Misbehaviour> {
-        let what = message.kind().name();
-        let queue_bytes_max = self.config.patience.queue_bytes_max;
-        let Some(state) = self.peers.get_mut(&peer) else {
+    /// Bytes that were read for peers and not sent yet.
+    pub fn queued_bytes(&self) -> usize {
+        self.peers.values().map(Talk::queued_bytes).sum()
+    }
+
+    /// What is held of a peer; `None` if it is not connected.
+    pub fn standing_of(&self, peer: Peer) -> Option<TalkStanding> {
+        let talk = self.peers.get(&peer)?;
+        Some(TalkStanding {
+            is_open: talk.is_open,
+            buffered_bytes: talk.buffered_bytes(),
+            is_storing: talk.is_busy(),
+            queued_bytes: talk.queued_bytes(),
+        })
+    }
+
+    fn take(&mut self, peer: Peer, message: Message, now: Timestamp) -> Result<(), Misbehaviour> {
+        let patience = self.config.patience;
+        let Some(talk) = self.peers.get_mut(&peer) else {
             return Ok(());
         };
+        // What comes before an answer shows that it is being given.
+        talk.deadline = talk.deadline.map(|_| now + patience.timeout);
         match message {
             Message::Ranges(ranges) => {
-                // Both may have begun at once; more than that is a flood.
-                let waiting = state.queue.iter();
-                let waiting = waiting.filter(|one| matches!(one, Queued::Ranges(_)));
-                if waiting.count() >= 2 {
-                    return Err(Misbehaviour::TooMuch { what });
+                let every = patience.begins_every.as_millis();
+                let every = u64::try_from(every).unwrap_or(u64::MAX);
+                let begins = !talk.is_open && !ranges.is_empty();
+                if begins && !talk.may_begin(patience.begins_max, every, now) {
+                    talk.say(Answer::default());
+                    self.send(peer, now);
+                    return Ok(());
                 }
-                // From here on this side is the one that is waited for.
-                state.deadline = None;
-                state.queue.push_back(Queued::Ranges(ranges));
+                talk.is_open |= begins;
+                talk.take_ranges(ranges)
             }
-            Message::Operations(all) => {
-                let bytes: usize = all.iter().map(Vec::len).sum();
-                state.queue_bytes += bytes;
-                if state.queue_bytes > queue_bytes_max {
-                    return Err(Misbehaviour::TooMuch { what });
-                }
-                state.queue.push_back(Queued::Operations(all, bytes));
+            Message::Operations(all) => talk.take_operations(all, patience.queue_bytes_max),
+            Message::Value(value) => {
+                let until = now + patience.timeout;
+                talk.take_value(value, patience.queue_bytes_max, until)
             }
-            _ => return Err(Misbehaviour::OutOfTurn { what }),
+            message => {
+                let what = message.kind().name();
+                Err(Misbehaviour::OutOfTurn { what })
+            }
         }
-        Ok(())
     }
 
     /// Has the next message of a peer dealt with, one after the other: an answer is given in the light of what came
     /// before it.
     fn step(&mut self, peer: Peer) {
         let limits = self.config.answer;
-        while let Some(state) = self.peers.get_mut(&peer).filter(|state| !state.is_busy) {
-            let request = match state.queue.pop_front() {
-                None => return,
-                Some(Queued::Begin) => StoreRequest::First(peer, limits),
-                Some(Queued::Ranges(ranges)) if ranges.is_empty() => {
+        while let Some(queued) = self.peers.get_mut(&peer).and_then(Talk::next) {
+            let request = match queued {
+                Queued::Begin => StoreRequest::First(peer, limits),
+                Queued::Ranges(ranges, _) if ranges.is_empty() => {
+                    if let Some(talk) = self.peers.get_mut(&peer) {
+                        talk.finished();
+                    }
                     self.done(peer);
                     continue;
                 }
-                Some(Queued::Ranges(ranges)) => StoreRequest::Answer(peer, ranges, limits),
-                Some(Queued::Operations(all, bytes)) => {
-                    state.queue_bytes = state.queue_bytes.saturating_sub(bytes);
-                    StoreRequest::Apply(peer, all)
-                }
+                Queued::Ranges(ranges, _) => StoreRequest::Answer(peer, ranges, limits),
+                Queued::Operations(all, values, _) => StoreRequest::Apply(peer, all, values),
             };
-            state.is_busy = true;
             self.outputs.push_back(Output::Store(request));
         }
     }
 
+    /// Hands out what there is room for.
+    fn send(&mut self, peer: Peer, now: Timestamp) {
+        let deadline = now + self.config.patience.timeout;
+        while let Some(talk) = self.peers.get_mut(&peer) {
+            let Some(message) = talk.next_outgoing() else {
+                return;
+            };
+            if matches!(&message, Message::Ranges(ranges) if !ranges.is_empty()) {
+                talk.deadline = Some(deadline);
+            }
+            self.outputs.push_back(Output::Send(peer, message));
+        }
+    }
+
     fn done(&mut self, peer: Peer) {
-        if let Some(state) = self.peers.get_mut(&peer) {
-            state.deadline = None;
-            state.idle = 0;
-            let sum = core::mem::take(&mut state.sum);
+        if let Some(talk) = self.peers.get_mut(&peer) {
+            let sum = talk.done();
             self.outputs.push_back(Output::Done(peer, sum));
         }
     }
 
-    fn answered(&mut self, peer: Peer, answer: Result<Answer, SourceError>, now: Timestamp) {
-        let patience = self.config.patience;
-        let Some(state) = self.peers.get_mut(&peer) else {
+    fn replied(&mut self, reply: StoreReply, now: Timestamp) {
+        let (StoreReply::Answer(peer, _) | StoreReply::Apply(peer, _)) = &reply;
+        let peer = *peer;
+        let Some(talk) = self.peers.get_mut(&peer) else {
             return;
         };
-        state.is_busy = false;
-        let answer = match answer {
-            Ok(answer) => answer,
-            Err(error) => return self.failed(peer, error),
-        };
-        state.sum.sent += answer.operations.len() as u64;
-        state.sum.rounds = state.sum.rounds.saturating_add(1);
-        state.idle = state.idle.saturating_add(1);
-        if !answer.operations.is_empty() {
-            state.idle = 0;
-        }
-        if state.idle > patience.rounds_max {
-            return self.disconnect(peer, None);
-        }
-        let is_done = answer.ranges.is_empty();
-        state.deadline = (!is_done).then(|| now + patience.timeout);
-        for operations in packed(answer.operations) {
-            let operations = Message::Operations(operations);
-            self.outputs.push_back(Output::Send(peer, operations));
-        }
-        let ranges = Message::Ranges(answer.ranges);
-        self.outputs.push_back(Output::Send(peer, ranges));
-        if is_done {
-            self.done(peer);
+        talk.finished();
+        match reply {
+            StoreReply::Answer(_, Ok(answer)) => self.answered(peer, answer, now),
+            StoreReply::Apply(_, Some(Ok((received, new)))) => {
+                talk.took(received as u64, new as u64);
+            }
+            StoreReply::Apply(_, None | Some(Err(SourceError::Refused))) => {
+                let what = "an operation";
+                self.disconnect(peer, Some(Misbehaviour::Forged { what }));
+            }
+            StoreReply::Answer(_, Err(error)) | StoreReply::Apply(_, Some(Err(error))) => {
+                talk.give_up();
+                self.send(peer, now);
+                self.outputs.push_back(Output::StoreFailed(peer, error));
+            }
         }
         self.step(peer);
     }
 
-    fn applied(&mut self, peer: Peer, applied: Option<Result<(usize, usize), SourceError>>) {
-        let Some(state) = self.peers.get_mut(&peer) else {
+    fn answered(&mut self, peer: Peer, mut answer: Answer, now: Timestamp) {
+        let patience = self.config.patience;
+        let Some(talk) = self.peers.get_mut(&peer) else {
             return;
         };
-        state.is_busy = false;
-        match applied {
-            Some(Ok((received, new))) => {
-                state.sum.received += received as u64;
-                state.sum.new += new as u64;
-                if new > 0 {
-                    state.idle = 0;
-                }
-                self.step(peer);
-            }
-            None | Some(Err(SourceError::Refused)) => {
-                let what = "an operation";
-                self.disconnect(peer, Some(Misbehaviour::Forged { what }));
-            }
-            Some(Err(error)) => self.failed(peer, error),
+        if talk.answers(answer.operations.len() as u64) > patience.rounds_max {
+            return self.disconnect(peer, None);
         }
-    }
-
-    fn failed(&mut self, peer: Peer, error: SourceError) {
-        if let Some(state) = self.peers.get_mut(&peer) {
-            *state = PeerState::default();
+        if talk.is_barren(patience.barren_max) {
+            answer = Answer::default();
         }
-        self.outputs.push_back(Output::StoreFailed(peer, error));
+        let is_done = answer.ranges.is_empty();
+        talk.say(answer);
+        self.send(peer, now);
+        if is_done {
+            self.done(peer);
+        }
     }
 
     fn disconnect(&mut self, peer: Peer, reason: Option<Misbehaviour>) {
         self.peers.remove(&peer);
         self.outputs.push_back(Output::Disconnect(peer, reason));
     }
-}
-
-/// Operations in messages of bounded size.
-fn packed(operations: Vec<Vec<u8>>) -> Vec<Vec<Vec<u8>>> {
-    let (mut messages, mut message, mut bytes) = (Vec::new(), Vec::new(), 0);
-    for operation in operations {
-        bytes += operation.len();
-        message.push(operation);
-        if bytes >= OPERATIONS_BYTES_TARGET || message.len() >= OPERATIONS_MAX {
-            messages.push(core::mem::take(&mut message));
-            bytes = 0;
-        }
-    }
-    if !message.is_empty() {
-        messages.push(message);
-    }
-    messages
 }

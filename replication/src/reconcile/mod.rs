@@ -9,23 +9,27 @@
 //! can waste no more than its own rounds. Any two states come together, whatever each was before.
 //!
 //! [`Reconciler`] never touches a store: what it needs it asks for as a [`StoreRequest`], which the driver
-//! [runs](StoreRequest::run) on anything that is a [`RangeSource`]. [`LiveSet`] is one in memory.
+//! [runs](StoreRequest::run) on anything that is a [`RangeSource`]: [`ProfileRanges`] is one of a store, [`LiveSet`] one in memory.
 
 mod answer;
 mod item;
 mod machine;
+mod ranges;
+mod request;
 mod source;
-mod sum;
+mod talk;
 mod tree;
 
 #[cfg(test)]
 mod tests;
 
 pub use answer::{Answer, AnswerLimits, answer, first_ranges};
-pub use item::{ForgedOperation, Item, ItemHash, LiveOperation, OperationId};
-pub use machine::{
-    Event, Output, Patience, ReconcileConfig, Reconciled, Reconciler, StoreReply, StoreRequest,
-};
-pub use source::{LiveSet, RangeSource, SourceError};
-pub use sum::Sum;
+pub(crate) use item::bound_between;
+pub use item::{ForgedOperation, LiveOperation};
+pub use machine::{Event, Output, Patience, ReconcileConfig, Reconciled, Reconciler, TalkStanding};
+pub use ranges::ProfileRanges;
+pub use request::{StoreReply, StoreRequest};
+pub use source::{LiveSet, Proven, RangeSource, SourceError};
 pub use tree::SumTree;
+pub use uxf_engine::oplog::{ItemHash, ItemSum, OperationId};
+pub use uxf_engine::profile::LiveItem;

@@ -2,10 +2,12 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use thiserror::Error;
+use uxf_codec::ElementHash;
+use uxf_engine::oplog::ItemSum;
+use uxf_engine::profile::LiveItem;
 use uxf_engine::profile::sealed::ProfileId;
 
-use super::item::{Item, LiveOperation};
-use super::sum::Sum;
+use super::item::{LiveOperation, bound_between};
 use super::tree::SumTree;
 use crate::wire::Bound;
 
@@ -30,7 +32,7 @@ pub trait RangeSource {
     ///
     /// # Errors
     /// [`SourceError::Store`].
-    fn sum(&self, from: &Bound, to: &Bound) -> Result<Sum, SourceError>;
+    fn sum(&self, from: &Bound, to: &Bound) -> Result<ItemSum, SourceError>;
 
     /// Bounds that cut a range into parts of nearly equally many operations: one less than there are to be parts, or as
     /// many as there are operations to stand between. Ascending, within the range.
@@ -43,20 +45,45 @@ pub trait RangeSource {
     ///
     /// # Errors
     /// [`SourceError::Store`].
-    fn items(&self, from: &Bound, to: &Bound, most: usize) -> Result<Vec<Item>, SourceError>;
+    fn items(&self, from: &Bound, to: &Bound, most: usize) -> Result<Vec<LiveItem>, SourceError>;
 
-    /// An operation with its proof; `None` if it does not count any more.
+    /// Operations with their proofs and long values, in their order; `None` for one that does not count any more, or that the
+    /// other side would refuse.
     ///
     /// # Errors
     /// [`SourceError::Store`].
-    fn prove(&self, item: &Item) -> Result<Option<Vec<u8>>, SourceError>;
+    fn prove(&self, items: &[&LiveItem]) -> Result<Vec<Option<Proven>>, SourceError>;
 
-    /// Takes operations in, all of them or none; those that do not count beside what is there change nothing. Says how
-    /// many count now.
+    /// For how many operations proofs are asked at once: what they are in may have to be read as a whole, and is read once.
+    fn proven_at_once(&self) -> usize {
+        256
+    }
+
+    /// Takes operations in, with the sealed blocks that came for them. Those that do not count beside what is there change
+    /// nothing, those of which there is no value are left out. Says how many count now.
     ///
     /// # Errors
     /// All of [`SourceError`].
-    fn apply(&self, operations: Vec<LiveOperation>) -> Result<usize, SourceError>;
+    fn apply(
+        &self,
+        operations: Vec<LiveOperation>,
+        values: Vec<Vec<u8>>,
+    ) -> Result<usize, SourceError>;
+}
+
+/// What is sent of an operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proven {
+    /// The operation with its proof.
+    pub proof: Vec<u8>,
+    /// The sealed block that it refers to, if its value is long.
+    pub value: Option<Vec<u8>>,
+}
+
+impl Proven {
+    pub(super) fn byte_len(&self) -> usize {
+        4 + self.proof.len() + self.value.as_ref().map_or(0, Vec::len)
+    }
 }
 
 /// Live operations in memory. Of each key the operation with the greatest stamp counts.
@@ -79,6 +106,7 @@ pub struct LiveSet {
 struct Inner {
     tree: SumTree,
     keys: BTreeMap<String, LiveOperation>,
+    values: BTreeMap<ElementHash, Vec<u8>>,
 }
 
 impl LiveSet {
@@ -108,7 +136,7 @@ impl RangeSource for LiveSet {
         &self.profile
     }
 
-    fn sum(&self, from: &Bound, to: &Bound) -> Result<Sum, SourceError> {
+    fn sum(&self, from: &Bound, to: &Bound) -> Result<ItemSum, SourceError> {
         let inner = self.inner();
         Ok(inner
             .tree
@@ -125,12 +153,12 @@ impl RangeSource for LiveSet {
             // Numbers of operations are far below 2^60.
             let rank = first + count.saturating_mul(part) / parts;
             let last = inner.tree.nth(rank.checked_sub(1)?)?;
-            Some(last.bound_before(inner.tree.nth(rank)?))
+            Some(bound_between(last, inner.tree.nth(rank)?))
         });
         Ok(bounds.collect())
     }
 
-    fn items(&self, from: &Bound, to: &Bound, most: usize) -> Result<Vec<Item>, SourceError> {
+    fn items(&self, from: &Bound, to: &Bound, most: usize) -> Result<Vec<LiveItem>, SourceError> {
         let inner = self.inner();
         let (first, behind) = inner.ranks(from, to);
         let ranks = (first..behind).take(most);
@@ -138,17 +166,37 @@ impl RangeSource for LiveSet {
         Ok(items.collect())
     }
 
-    fn prove(&self, item: &Item) -> Result<Option<Vec<u8>>, SourceError> {
+    fn prove(&self, items: &[&LiveItem]) -> Result<Vec<Option<Proven>>, SourceError> {
         let inner = self.inner();
-        let found = inner.keys.get(&item.key);
-        let found = found.filter(|found| found.item() == item);
-        Ok(found.map(|found| found.bytes().to_vec()))
+        let proofs = items.iter().map(|item| {
+            let found = inner.keys.get(&item.key);
+            let found = found.filter(|found| found.item() == *item);
+            found.map(|found| Proven {
+                proof: found.bytes().to_vec(),
+                value: found
+                    .value()
+                    .and_then(|hash| inner.values.get(hash))
+                    .cloned(),
+            })
+        });
+        Ok(proofs.collect())
     }
 
-    fn apply(&self, operations: Vec<LiveOperation>) -> Result<usize, SourceError> {
+    fn apply(
+        &self,
+        operations: Vec<LiveOperation>,
+        values: Vec<Vec<u8>>,
+    ) -> Result<usize, SourceError> {
         let mut inner = self.inner();
+        let values = values.into_iter();
+        let values = values.map(|value| (ElementHash::of(&value), value));
+        inner.values.extend(values);
         let mut counts = 0;
         for operation in operations {
+            let value = operation.value();
+            if value.is_some_and(|hash| !inner.values.contains_key(hash)) {
+                continue;
+            }
             let item = operation.item().clone();
             if let Some(known) = inner.keys.get(&item.key) {
                 // Two of one stamp come from a device with two histories; which counts must not depend on what came

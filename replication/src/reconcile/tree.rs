@@ -1,7 +1,9 @@
 use core::cmp::Ordering;
 
-use super::item::Item;
-use super::sum::Sum;
+use uxf_engine::oplog::ItemSum;
+use uxf_engine::profile::LiveItem;
+
+use super::item::is_before;
 use crate::wire::Bound;
 
 /// How much heavier one side of a node may be than the other, and when one rotation is not enough: the least integers for
@@ -13,9 +15,9 @@ type Link = Option<Box<Node>>;
 
 #[derive(Debug)]
 struct Node {
-    item: Item,
+    item: LiveItem,
     /// Of all below and this one.
-    sum: Sum,
+    sum: ItemSum,
     left: Link,
     right: Link,
 }
@@ -39,20 +41,20 @@ impl SumTree {
     }
 
     /// Inserts an operation; one at the same place is replaced.
-    pub fn insert(&mut self, item: Item) {
+    pub fn insert(&mut self, item: LiveItem) {
         self.root = Some(insert(self.root.take(), item));
     }
 
     /// Removes the operation at the place of this one.
-    pub fn remove(&mut self, item: &Item) {
+    pub fn remove(&mut self, item: &LiveItem) {
         self.root = remove(self.root.take(), item);
     }
 
     /// The sum of the operations before a bound.
-    pub fn sum_before(&self, bound: &Bound) -> Sum {
-        let (mut sum, mut at) = (Sum::default(), &self.root);
+    pub fn sum_before(&self, bound: &Bound) -> ItemSum {
+        let (mut sum, mut at) = (ItemSum::default(), &self.root);
         while let Some(node) = at {
-            if node.item.is_before(bound) {
+            if is_before(&node.item, bound) {
                 sum = sum.plus(&node.sum).minus(&sum_of(&node.right));
                 at = &node.right;
             } else {
@@ -63,7 +65,7 @@ impl SumTree {
     }
 
     /// The operation before which there are so many.
-    pub fn nth(&self, mut rank: u64) -> Option<&Item> {
+    pub fn nth(&self, mut rank: u64) -> Option<&LiveItem> {
         let mut at = &self.root;
         loop {
             let node = at.as_ref()?;
@@ -84,17 +86,17 @@ fn weight(link: &Link) -> u64 {
     link.as_ref().map_or(0, |node| node.sum.count())
 }
 
-fn sum_of(link: &Link) -> Sum {
-    link.as_ref().map_or_else(Sum::default, |node| node.sum)
+fn sum_of(link: &Link) -> ItemSum {
+    link.as_ref().map_or_else(ItemSum::default, |node| node.sum)
 }
 
-fn place(item: &Item) -> (&[u8], &[u8]) {
+fn place(item: &LiveItem) -> (&[u8], &[u8]) {
     (item.key.as_bytes(), item.operation.as_bytes())
 }
 
 impl Node {
-    fn leaf(item: Item) -> Box<Self> {
-        let sum = Sum::of(&item.hash);
+    fn leaf(item: LiveItem) -> Box<Self> {
+        let sum = ItemSum::of(&item.hash);
         Box::new(Self {
             item,
             sum,
@@ -104,12 +106,12 @@ impl Node {
     }
 
     fn sum_up(&mut self) {
-        let own = Sum::of(&self.item.hash);
+        let own = ItemSum::of(&self.item.hash);
         self.sum = sum_of(&self.left).plus(&own).plus(&sum_of(&self.right));
     }
 }
 
-fn insert(link: Link, item: Item) -> Box<Node> {
+fn insert(link: Link, item: LiveItem) -> Box<Node> {
     let Some(mut node) = link else {
         return Node::leaf(item);
     };
@@ -121,7 +123,7 @@ fn insert(link: Link, item: Item) -> Box<Node> {
     balance(node)
 }
 
-fn remove(link: Link, item: &Item) -> Link {
+fn remove(link: Link, item: &LiveItem) -> Link {
     let mut node = link?;
     match place(item).cmp(&place(&node.item)) {
         Ordering::Less => node.left = remove(node.left.take(), item),
@@ -138,7 +140,7 @@ fn remove(link: Link, item: &Item) -> Link {
     Some(balance(node))
 }
 
-fn take_first(mut node: Box<Node>) -> (Item, Link) {
+fn take_first(mut node: Box<Node>) -> (LiveItem, Link) {
     if let Some(left) = node.left.take() {
         let (first, rest) = take_first(left);
         node.left = rest;

@@ -6,8 +6,8 @@ use uxf_engine::profile::sealed::ProfileId;
 
 use super::binding::{ConnectionBinding, SessionEnd, Side};
 use crate::wire::{
-    CloseReason, Frame, FrameReader, Message, Nonce, Open, ProfileTag, Refusal, Refused, SessionId,
-    VERSIONS,
+    CloseReason, Frame, FrameReader, Message, MessageKind, Nonce, Open, ProfileTag, REQUESTS_MAX,
+    Refusal, Refused, SessionId, VERSIONS,
 };
 use crate::{Misbehaviour, Timestamp};
 
@@ -102,6 +102,8 @@ struct Session {
     state: State,
     /// When opening must be done.
     deadline: Timestamp,
+    /// What the other side said since it opened the session, while its proof is still being checked here.
+    early: Vec<Message>,
 }
 
 /// The sessions of one connection.
@@ -168,7 +170,8 @@ impl Sessions {
         self.serves = profiles;
     }
 
-    /// Bytes that are kept of frames that are not whole yet.
+    /// Bytes that are kept of frames that are not whole yet. What may be said in a session before it is open here is not
+    /// counted: a hello and a few wants.
     pub fn buffered_bytes(&self) -> usize {
         self.reader.buffered_bytes()
     }
@@ -249,6 +252,7 @@ impl Sessions {
             answerer: Nonce([0; 32]),
             state: State::Asked,
             deadline: now + self.config.handshake_timeout,
+            early: Vec::new(),
         };
         self.all.insert(session, state);
         let open = Open {
@@ -297,10 +301,29 @@ impl Sessions {
             (message, Some(State::Open)) if !message.kind().is_of_sessions() => {
                 self.outputs.push_back(Output::Message(session, message));
             }
+            // For the other side the session opened with its welcome.
+            (message, Some(State::Checking)) if self.keeps_early(session, &message) => {
+                if let Some(state) = self.all.get_mut(&session) {
+                    state.early.push(message);
+                }
+            }
             // It was closed here, and the other side did not know yet.
             (message, None) if self.was_known(session) && !message.kind().is_of_sessions() => {}
             _ => self.disconnect(Some(Misbehaviour::OutOfTurn { what })),
         }
+    }
+
+    /// Whether a message may come before its sender is known to be a member: what one says first, and not twice.
+    fn keeps_early(&self, session: SessionId, message: &Message) -> bool {
+        let early = self.all.get(&session).map(|state| &state.early);
+        let (kind, early) = (message.kind(), early.map_or(&[][..], Vec::as_slice));
+        let count = early.iter().filter(|one| one.kind() == kind).count();
+        let most = match kind {
+            MessageKind::Hello => 1,
+            MessageKind::Want => REQUESTS_MAX,
+            _ => 0,
+        };
+        self.side.opens(session) && count < most
     }
 
     fn was_known(&self, session: SessionId) -> bool {
@@ -336,6 +359,7 @@ impl Sessions {
             answerer,
             state: State::Challenged,
             deadline: now + self.config.handshake_timeout,
+            early: Vec::new(),
         };
         self.all.insert(session, state);
         let version = VERSIONS.common(open.versions).unwrap_or(VERSIONS.highest);
@@ -434,7 +458,11 @@ impl Sessions {
         if is_ours {
             state.state = State::Open;
             let profile = state.profile;
+            let early = core::mem::take(&mut state.early);
             self.opened(session, profile, device);
+            let early = early.into_iter();
+            self.outputs
+                .extend(early.map(|message| Output::Message(session, message)));
         } else {
             state.state = State::Welcoming(device);
             self.prove(session);

@@ -319,3 +319,64 @@ fn further_sessions_than_there_is_room_for_are_refused_as_busy() {
     assert_eq!(refused.count(), 1);
     assert_eq!(host.got.len(), max);
 }
+
+fn hello() -> Message {
+    Message::Hello(crate::wire::Hello {
+        run: 1,
+        is_pull: false,
+        statements: StatementsDigest::default(),
+        skip: Vec::new(),
+        again: Vec::new(),
+        vector: uxf_engine::oplog::VersionVector::default(),
+    })
+}
+
+/// The opener's end while the store checks the other side's proof, and the proof's session is open there.
+fn checking() -> (End, End, Output) {
+    let mut one = End::new(Side::Dialer, 1, 7);
+    let mut other = End::new(Side::Listener, 1, 8);
+    one.handle(Event::Open(profile(1)));
+    for _ in 0..2 {
+        let there = one.run();
+        other.handle(Event::Bytes(&there));
+        let back = other.run();
+        one.handle(Event::Bytes(&back));
+    }
+    let check = one.sessions.poll_output().unwrap();
+    assert!(matches!(check, Output::Check(..)));
+    (one, other, check)
+}
+
+#[test]
+fn what_the_other_side_says_behind_its_welcome_waits_until_its_proof_is_checked() {
+    let (mut one, mut other, check) = checking();
+    other.handle(Event::Send(SessionId(0), hello()));
+    let bytes = other.run();
+    one.handle(Event::Bytes(&bytes));
+    assert_eq!(one.sessions.poll_output(), None);
+    let Output::Check(session, profile, binding, proof) = check else {
+        return;
+    };
+    let device = proof.verify(&profile, &binding).ok();
+    one.handle(Event::Checked(session, device));
+    one.run();
+    let id = other.key.id();
+    let opened = Output::Opened(session, profile, id);
+    assert_eq!(one.got, [opened, Output::Message(session, hello())]);
+}
+
+#[test]
+fn no_more_is_kept_of_an_unchecked_peer_than_what_one_says_first() {
+    for message in [hello(), announce()] {
+        let (mut one, mut other, _) = checking();
+        other.handle(Event::Send(SessionId(0), hello()));
+        other.handle(Event::Send(SessionId(0), message));
+        let bytes = other.run();
+        one.handle(Event::Bytes(&bytes));
+        one.run();
+        assert!(matches!(
+            one.got[..],
+            [Output::Disconnect(Some(Misbehaviour::OutOfTurn { .. }))]
+        ));
+    }
+}

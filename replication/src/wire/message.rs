@@ -1,7 +1,8 @@
 use uxf_engine::oplog::identity::MembershipProof;
 
 use super::blocks::{self, Blocks, Have, Want};
-use super::cursor::Cursor;
+use super::cursor::{self, Cursor};
+use super::entries::{self, Compare, Compared, Entries};
 use super::ranges::{self, RangeEntry};
 use super::session::{self, CloseReason, Nonce, Open, Refused};
 use super::sync::{self, Announce, Cut, DeltaPart, Hello};
@@ -32,10 +33,18 @@ pub enum Message {
     Cut(Cut),
     /// Logs that moved.
     Announce(Announce),
+    /// What is there of the entries of a checkpoint.
+    Compare(Compare),
+    /// Entries of a checkpoint.
+    Entries(Entries),
+    /// What a checkpoint has in the ranges that were asked about.
+    Compared(Compared),
     /// What is there in ranges of the live operations.
     Ranges(Vec<RangeEntry>),
     /// Live operations, each with its proof.
     Operations(Vec<Vec<u8>>),
+    /// The sealed block of a long value, for the operations that come next.
+    Value(Vec<u8>),
     /// Asks for blocks.
     Want(Want),
     /// Which blocks are there.
@@ -70,10 +79,18 @@ pub enum MessageKind {
     Cut = 19,
     /// [`Message::Announce`]
     Announce = 20,
+    /// [`Message::Compare`]
+    Compare = 21,
+    /// [`Message::Entries`]
+    Entries = 22,
+    /// [`Message::Compared`]
+    Compared = 23,
     /// [`Message::Ranges`]
     Ranges = 32,
     /// [`Message::Operations`]
     Operations = 33,
+    /// [`Message::Value`]
+    Value = 34,
     /// [`Message::Want`]
     Want = 48,
     /// [`Message::Have`]
@@ -84,7 +101,7 @@ pub enum MessageKind {
 
 impl MessageKind {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 20] = [
         Self::Open,
         Self::Challenge,
         Self::Proof,
@@ -96,8 +113,12 @@ impl MessageKind {
         Self::Ack,
         Self::Cut,
         Self::Announce,
+        Self::Compare,
+        Self::Entries,
+        Self::Compared,
         Self::Ranges,
         Self::Operations,
+        Self::Value,
         Self::Want,
         Self::Have,
         Self::Blocks,
@@ -140,8 +161,12 @@ impl MessageKind {
             Self::Ack => "ack",
             Self::Cut => "cut",
             Self::Announce => "announce",
+            Self::Compare => "compare",
+            Self::Entries => "entries",
+            Self::Compared => "compared",
             Self::Ranges => "ranges",
             Self::Operations => "operations",
+            Self::Value => "value",
             Self::Want => "want",
             Self::Have => "have",
             Self::Blocks => "blocks",
@@ -162,8 +187,12 @@ impl MessageKind {
             Self::Ack => 8,
             Self::Cut => sync::CUT_BYTES,
             Self::Announce => sync::ANNOUNCE_BYTES_MAX,
+            Self::Compare => entries::COMPARE_BYTES_MAX,
+            Self::Entries => entries::ENTRIES_MESSAGE_BYTES_MAX,
+            Self::Compared => entries::COMPARED_BYTES_MAX,
             Self::Ranges => RANGES_BYTES_MAX,
             Self::Operations => ranges::OPERATIONS_MESSAGE_BYTES_MAX,
+            Self::Value => 4 + blocks::BLOCK_BYTES_MAX,
             Self::Want => blocks::WANT_BYTES_MAX,
             Self::Have => blocks::HAVE_BYTES_MAX,
             Self::Blocks => blocks::BLOCKS_MESSAGE_BYTES_MAX,
@@ -186,8 +215,12 @@ impl Message {
             Self::Ack(..) => MessageKind::Ack,
             Self::Cut(_) => MessageKind::Cut,
             Self::Announce(_) => MessageKind::Announce,
+            Self::Compare(_) => MessageKind::Compare,
+            Self::Entries(_) => MessageKind::Entries,
+            Self::Compared(_) => MessageKind::Compared,
             Self::Ranges(_) => MessageKind::Ranges,
             Self::Operations(_) => MessageKind::Operations,
+            Self::Value(_) => MessageKind::Value,
             Self::Want(_) => MessageKind::Want,
             Self::Have(_) => MessageKind::Have,
             Self::Blocks(_) => MessageKind::Blocks,
@@ -213,8 +246,12 @@ impl Message {
             }
             Self::Cut(cut) => sync::write_cut(out, cut),
             Self::Announce(announce) => sync::write_announce(out, announce),
+            Self::Compare(compare) => entries::write_compare(out, compare),
+            Self::Entries(all) => entries::write_entries(out, all),
+            Self::Compared(compared) => entries::write_compared(out, compared),
             Self::Ranges(ranges) => ranges::write_ranges(out, ranges),
             Self::Operations(operations) => ranges::write_operations(out, operations),
+            Self::Value(value) => cursor::long_string(out, value),
             Self::Want(want) => blocks::write_want(out, want),
             Self::Have(have) => blocks::write_have(out, have),
             Self::Blocks(blocks) => blocks::write_blocks(out, blocks),
@@ -261,8 +298,12 @@ impl Message {
             MessageKind::Ack => Self::Ack(cursor.u32("a run")?, cursor.u32("a round")?),
             MessageKind::Cut => Self::Cut(sync::read_cut(&mut cursor)?),
             MessageKind::Announce => Self::Announce(sync::read_announce(&mut cursor)?),
+            MessageKind::Compare => Self::Compare(entries::read_compare(&mut cursor)?),
+            MessageKind::Entries => Self::Entries(entries::read_entries(&mut cursor)?),
+            MessageKind::Compared => Self::Compared(entries::read_compared(&mut cursor)?),
             MessageKind::Ranges => Self::Ranges(ranges::read_ranges(&mut cursor)?),
             MessageKind::Operations => Self::Operations(ranges::read_operations(&mut cursor)?),
+            MessageKind::Value => Self::Value(ranges::read_value(&mut cursor)?),
             MessageKind::Want => Self::Want(blocks::read_want(&mut cursor)?),
             MessageKind::Have => Self::Have(blocks::read_have(&mut cursor)?),
             MessageKind::Blocks => Self::Blocks(blocks::read_blocks(&mut cursor)?),

@@ -9,6 +9,7 @@
 
 mod blocks;
 pub(crate) mod cursor;
+mod entries;
 mod error;
 mod frame;
 mod message;
@@ -23,6 +24,7 @@ pub use blocks::{
     BLOCK_BYTES_MAX, BLOCKS_BYTES_TARGET, Block, Blocks, Have, REQUESTS_MAX, WANTS_MAX, Want,
     WantKind,
 };
+pub use entries::{Compare, Compared, ENTRIES_BYTES_TARGET, ENTRIES_MAX, ENTRY_BYTES_MAX, Entries};
 pub use error::DecodeError;
 pub use frame::{FRAME_BYTES_MAX, Frame, FrameReader, SessionId};
 pub use message::{Message, MessageKind};
@@ -38,7 +40,7 @@ pub use sync::{
 
 /// The protocol of sessions, oplogs and reconciliation on a stream of its own.
 pub const SYNC_PROTOCOL: &str = "/uxf/sync/1";
-/// The protocol of blocks on a stream of its own.
+/// The protocol of blocks on a stream of its own. Reserved: nodes carry blocks on the stream of [`SYNC_PROTOCOL`].
 pub const BLOCKS_PROTOCOL: &str = "/uxf/blocks/1";
 /// The topic on which heads are announced; a node adds `/` and the profile's tag.
 pub const HEADS_TOPIC: &str = "/uxf/heads/1";

@@ -2,10 +2,11 @@
 
 use core::fmt;
 
-use uxf_engine::oplog::{CHECKPOINT_PROOF_BYTES_MAX, LONE_OPERATION_BYTES_MAX};
+use uxf_engine::oplog::{CHECKPOINT_PROOF_BYTES_MAX, LONE_OPERATION_BYTES_MAX, SEALED_BYTES_MIN};
 use uxf_engine::profile::sealed::KEY_BYTES_MAX;
 
 use super::DecodeError;
+use super::blocks::BLOCK_BYTES_MAX;
 use super::cursor::{self, Cursor};
 
 /// Longest second part of a bound, in bytes: device, epoch and sequence number.
@@ -267,4 +268,13 @@ pub(super) fn read_operations(cursor: &mut Cursor<'_>) -> Result<Vec<Vec<u8>>, D
         operations.push(operation.to_vec());
     }
     Ok(operations)
+}
+
+pub(super) fn read_value(cursor: &mut Cursor<'_>) -> Result<Vec<u8>, DecodeError> {
+    let refused = cursor.malformed("a sealed block");
+    let value = cursor.long_string("a sealed block", BLOCK_BYTES_MAX)?;
+    if value.len() < SEALED_BYTES_MIN {
+        return Err(refused);
+    }
+    Ok(value.to_vec())
 }

@@ -18,7 +18,7 @@ pub const ROUNDS_MAX: u32 = 2;
 /// of frames cost nothing.
 pub const DELTA_PART_BYTES_MAX: usize = 64 << 10;
 
-const LOG_BYTES: usize = 32 + 8;
+pub(super) const LOG_BYTES: usize = 32 + 8;
 const PULL: u8 = 1;
 const ENDS_ROUND: u8 = 1;
 const ENDS_RUN: u8 = 2;

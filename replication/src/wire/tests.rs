@@ -3,7 +3,7 @@ use uxf_codec::ElementHash;
 use uxf_engine::oplog::identity::{
     Certificate, DeviceId, DeviceKey, Epoch, LogId, MembershipProof, ProfileSigner,
 };
-use uxf_engine::oplog::{CommitId, HybridTime, LogHead, VersionVector};
+use uxf_engine::oplog::{CheckpointId, CommitId, HybridTime, LogHead, VersionVector};
 use uxf_engine::profile::sealed::WalletSecret;
 
 use super::*;
@@ -66,17 +66,47 @@ fn ranges() -> Vec<RangeEntry> {
         .collect()
 }
 
+/// Those by which a log is caught up with.
+fn entries() -> Vec<Message> {
+    vec![
+        Message::Compare(Compare {
+            log: log(5, 6),
+            checkpoint: CheckpointId::from_bytes([4; 32]),
+            ranges: ranges(),
+        }),
+        Message::Entries(Entries {
+            log: log(5, 6),
+            entries: vec![(vec![1; 300], None), (vec![2], Some(vec![3; 28]))],
+        }),
+        Message::Compared(Compared {
+            log: log(5, 6),
+            ranges: Some(ranges()),
+        }),
+        Message::Compared(Compared {
+            log: log(5, 6),
+            ranges: Some(Vec::new()),
+        }),
+        Message::Compared(Compared {
+            log: log(5, 6),
+            ranges: None,
+        }),
+    ]
+}
+
 /// One message of every kind, and of some kinds several.
 fn messages() -> Vec<Message> {
+    let mut all = first_messages();
+    all.extend(entries());
+    all.extend(last_messages());
+    all
+}
+
+fn first_messages() -> Vec<Message> {
     let open = |body| {
         Message::Open(Open {
             versions: VERSIONS,
             body,
         })
-    };
-    let block = |index, len| Block {
-        index,
-        bytes: vec![7; len],
     };
     vec![
         open(Some((ProfileTag([1; 32]), Nonce([2; 32])))),
@@ -113,9 +143,19 @@ fn messages() -> Vec<Message> {
             statements: StatementsDigest([8; 16]),
             heads: vector(&[(3, 3)]),
         }),
+    ]
+}
+
+fn last_messages() -> Vec<Message> {
+    let block = |index, len| Block {
+        index,
+        bytes: vec![7; len],
+    };
+    vec![
         Message::Ranges(ranges()),
         Message::Ranges(Vec::new()),
         Message::Operations(vec![vec![1; 300], vec![2]]),
+        Message::Value(vec![3; 2_000]),
         Message::Want(Want {
             request: 7,
             kind: WantKind::Have,

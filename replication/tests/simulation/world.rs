@@ -7,11 +7,12 @@ use uxf_codec::carriage::car::BundleBlocks;
 use uxf_codec::package::{Envelope, Package, Timestamp};
 use uxf_engine::Durability;
 use uxf_engine::oplog::identity::LogId;
+use uxf_replication::host::Request;
 use uxf_replication::session::Side;
 use uxf_testkit::network::{Delivery, Network, NetworkCounts, NetworkOptions};
 use uxf_testkit::{Rng, Wallet};
 
-use super::replica::{BUNDLES, Effects, Replica, Request, text};
+use super::replica::{BUNDLES, Effects, Replica, text};
 
 const NOW: u64 = 1_800_000_000_000;
 const MINUTE: u64 = 60_000;
@@ -25,13 +26,17 @@ pub(crate) struct Counts {
     pub(crate) writes: u64,
     pub(crate) bundles: u64,
     pub(crate) synced: u64,
+    pub(crate) pauses: u64,
     pub(crate) crashes: u64,
     pub(crate) partitions: u64,
     pub(crate) skews: u64,
     pub(crate) cuts: u64,
+    pub(crate) reconciled: u64,
     pub(crate) pieces: u64,
     pub(crate) bytes: u64,
     pub(crate) steps: u64,
+    pub(crate) compactions: u64,
+    pub(crate) caught_up: u64,
 }
 
 impl Counts {
@@ -41,22 +46,32 @@ impl Counts {
         self.writes += other.writes;
         self.bundles += other.bundles;
         self.synced += other.synced;
+        self.pauses += other.pauses;
         self.crashes += other.crashes;
         self.partitions += other.partitions;
         self.skews += other.skews;
         self.cuts += other.cuts;
+        self.reconciled += other.reconciled;
         self.pieces += other.pieces;
         self.bytes += other.bytes;
         self.steps += other.steps;
+        self.compactions += other.compactions;
+        self.caught_up += other.caught_up;
     }
 }
 
-/// A request to a store that is not done yet: by when it is, and of whom.
+/// Something that is under way in a replica.
 struct Waiting {
     replica: usize,
     opened: u64,
-    slot: usize,
-    request: Request,
+    later: Later,
+}
+
+enum Later {
+    /// A request to the store.
+    Request(Box<Request>),
+    /// Bytes for a stream.
+    Written(u64, usize),
 }
 
 struct World {
@@ -70,6 +85,8 @@ struct World {
     /// How far each log is acknowledged.
     acked: BTreeMap<LogId, u64>,
     bundles: Vec<(u8, ElementHash)>,
+    /// Whether there are stores that cut logs off, that of the first replica among them.
+    cuts: bool,
     trace: blake3::Hasher,
     counts: Counts,
 }
@@ -86,6 +103,9 @@ pub(crate) fn live(seed: u64) -> Result<(Counts, [u8; 32]), String> {
             .step()
             .map_err(|reason| format!("step {step}: {reason}"))?;
     }
+    if world.cuts {
+        world.meet_at_the_hub()?;
+    }
     world.settle()?;
     world.judge()?;
     let NetworkCounts {
@@ -95,10 +115,17 @@ pub(crate) fn live(seed: u64) -> Result<(Counts, [u8; 32]), String> {
         ..
     } = world.network.counts();
     let synced = world.replicas.iter().map(|replica| replica.synced).sum();
+    let caught_up = world.replicas.iter().map(|replica| replica.caught_up).sum();
+    let reconciled = world.replicas.iter();
+    let reconciled = reconciled.map(|replica| replica.reconciled).sum();
+    let pauses = world.replicas.iter().map(|replica| replica.pauses).sum();
     let counts = Counts {
+        pauses,
+        caught_up,
         seeds: 1,
         replicas: world.replicas.len() as u64,
         synced,
+        reconciled,
         pieces,
         bytes,
         cuts: broken,
@@ -118,6 +145,7 @@ impl World {
             lost_percent: 20,
             doubled_percent: 20,
         };
+        let cuts = seed % 4 == 3;
         let (mut replicas, mut skews) = (Vec::new(), Vec::new());
         for number in 0..count {
             // The first is a host of two wallets; the others have one of them, most the same.
@@ -128,7 +156,9 @@ impl World {
                 _ => &[1],
             };
             let skew = rng.below(5 * MINUTE);
-            replicas.push(Replica::new(wallets, NOW + skew, rng.next_u64())?);
+            let own = cuts && (number == 0 || rng.percent(30));
+            let seed = rng.next_u64();
+            replicas.push(Replica::new(wallets, NOW + skew, (own, cuts), seed)?);
             skews.push(NOW + skew);
         }
         Ok(Self {
@@ -140,6 +170,7 @@ impl World {
             asked: 0,
             acked: BTreeMap::new(),
             bundles: Vec::new(),
+            cuts,
             trace: blake3::Hasher::new(),
             counts: Counts::default(),
         })
@@ -175,6 +206,7 @@ impl World {
             }
             78..84 => self.network.heal(),
             84..90 => self.crash(at)?,
+            94..98 => self.compact(at)?,
             90..94 => {
                 let off = match self.rng.below(3) {
                     0 => NOW - self.rng.below(10 * YEAR),
@@ -212,15 +244,18 @@ impl World {
             self.note("send", &[at as u64, connection], &bytes);
             self.network.send(connection, at, &bytes);
         }
-        for (slot, request) in effects.requests {
+        let requests = effects.requests.into_iter();
+        let requests = requests.map(|request| Later::Request(Box::new(request)));
+        let written = effects.written.into_iter();
+        let written = written.map(|(connection, bytes)| Later::Written(connection, bytes));
+        for later in requests.chain(written) {
             self.asked += 1;
             let done = self.network.now() + self.rng.below(20);
             let opened = self.replica(at)?.opened;
             let waiting = Waiting {
                 replica: at,
                 opened,
-                slot,
-                request,
+                later,
             };
             self.waiting.insert((done, self.asked), waiting);
         }
@@ -282,15 +317,25 @@ impl World {
         let Waiting {
             replica,
             opened,
-            slot,
-            request,
+            later,
         } = waiting;
         // What was asked for before a crash is not answered.
         if self.replica(replica)?.opened != opened {
             return Ok(());
         }
-        self.note("store", &[replica as u64, slot as u64], &[]);
-        self.act(replica, |one, effects| one.replied(slot, request, effects))?;
+        match later {
+            Later::Request(request) => {
+                let profile = *request.profile().as_bytes();
+                self.note("store", &[replica as u64], &profile);
+                self.act(replica, |one, effects| one.replied(*request, effects))?;
+            }
+            Later::Written(connection, bytes) => {
+                self.note("written", &[replica as u64, connection, bytes as u64], &[]);
+                return self.act(replica, |one, effects| {
+                    one.written(connection, bytes, effects)
+                });
+            }
+        }
         self.check_shown(replica)
     }
 
@@ -390,6 +435,19 @@ impl World {
         self.act(at, |one, effects| one.changed(slot, effects))
     }
 
+    /// Lets go of what no longer counts of what a device wrote.
+    fn compact(&mut self, at: usize) -> Result<(), String> {
+        let slots = self.replica(at)?.slots.len();
+        let slot = self.rng.index(slots);
+        self.replica(at)?.slots[slot]
+            .profile
+            .compact()
+            .map_err(text)?;
+        self.counts.compactions += 1;
+        self.note("compact", &[at as u64, slot as u64], &[]);
+        Ok(())
+    }
+
     /// Stores a bundle and tells the other devices of it in the same commit.
     fn publish(&mut self, at: usize) -> Result<(), String> {
         let time = Timestamp::from_secs(1_700_000_000);
@@ -442,7 +500,7 @@ impl World {
         self.replicas.swap(at, end);
         for slot in 0..self.replica(at)?.slots.len() {
             self.act(at, |one, effects| {
-                one.want_bundles(slot)?;
+                one.want_bundles(slot, effects)?;
                 one.changed(slot, effects)
             })?;
             let profile = &self.replica(at)?.slots[slot].profile;
@@ -465,9 +523,43 @@ impl World {
         for skew in &mut self.skews {
             *skew = NOW + 30 * YEAR;
         }
+        self.meet(|_, _| true)
+    }
+
+    /// All clocks become right, and each meets only the first, which has all logs from those who wrote them and cannot give them
+    /// on as logs: what counts is the same everywhere all the same.
+    fn meet_at_the_hub(&mut self) -> Result<(), String> {
+        self.network.part(BTreeSet::new());
+        self.network.heal();
+        for skew in &mut self.skews {
+            *skew = NOW + 30 * YEAR;
+        }
+        let streams: Vec<u64> = self.network.streams().map(|(one, ..)| one).collect();
+        for stream in streams {
+            self.network.cut(stream);
+        }
+        self.meet(|_, other| other == 0)?;
+        for wallet in [1, 2] {
+            let mut states = Vec::new();
+            for (at, replica) in self.replicas.iter().enumerate() {
+                for slot in replica.slots.iter().filter(|slot| slot.wallet == wallet) {
+                    states.push((at, state_hash(&slot.profile)?));
+                }
+            }
+            if let Some((at, _)) = states.iter().find(|(_, state)| *state != states[0].1) {
+                return Err(format!(
+                    "what counts at replica {at} is not what the first has"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Those meet who may, and there is time enough for every second try.
+    fn meet(&mut self, may: fn(usize, usize) -> bool) -> Result<(), String> {
         for _ in 0..3 {
             for one in 0..self.replicas.len() {
-                for other in 0..one {
+                for other in (0..one).filter(|other| may(one, *other)) {
                     self.connect(one, other)?;
                 }
                 for slot in 0..self.replica(one)?.slots.len() {
@@ -482,7 +574,7 @@ impl World {
                 batch.commit().map_err(text)?;
                 for slot in 0..self.replica(at)?.slots.len() {
                     self.act(at, |one, effects| {
-                        one.want_bundles(slot)?;
+                        one.want_bundles(slot, effects)?;
                         one.changed(slot, effects)
                     })?;
                 }
@@ -496,12 +588,15 @@ impl World {
             let mut states = Vec::new();
             for at in 0..self.replicas.len() {
                 let replica = self.replica(at)?;
-                for slot in replica.slots.iter().filter(|slot| slot.wallet == wallet) {
+                for (number, slot) in replica.slots.iter().enumerate() {
+                    if slot.wallet != wallet {
+                        continue;
+                    }
                     let vector = slot.profile.version_vector().map_err(text)?;
                     if !slot.profile.parked().map_err(text)?.is_empty() {
                         return Err(format!("replica {at}: something is parked still"));
                     }
-                    if slot.sync.buffered_bytes() > 0 || slot.exchange.missing() > 0 {
+                    if replica.is_busy(number) {
                         return Err(format!("replica {at}: something is not done with"));
                     }
                     states.push((at, vector, state_hash(&slot.profile)?));

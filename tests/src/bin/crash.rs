@@ -1,8 +1,8 @@
 //! Cuts the power of the engine at every boundary of random lives; see `uxf_tests::crash`.
 //!
-//! `crash [--cuts N] [--seed S] [--secs T] [--threads N] [--profile] [--teeth]`. Exit code 0 if nothing was
-//! lost. With `--profile` the lives are those of a profile. With `--teeth` buffered writes are taken for durable ones, and
-//! the exit code is 0 only if losses were found.
+//! `crash [--cuts N] [--seed S] [--secs T] [--threads N] [--profile | --wallet] [--teeth]`. Exit code 0 if nothing was
+//! lost. With `--profile` the lives are those of a profile, with `--wallet` those of a wallet.
+//! With `--teeth` buffered writes are taken for durable ones, and the exit code is 0 only if losses were found.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -13,15 +13,15 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use uxf_testkit::crash::{CrashOptions, CrashReport, cut_power};
-use uxf_tests::crash::{EngineSubject, Focus};
+use uxf_testkit::crash::{CrashOptions, CrashReport, CrashSubject, cut_power};
+use uxf_tests::crash::{EngineSubject, Focus, WalletSubject};
 
 struct Arguments {
     cuts: u64,
     seed: u64,
     limit: Option<Duration>,
     threads: u64,
-    focus: Focus,
+    life: Life,
     teeth: bool,
 }
 
@@ -32,7 +32,7 @@ impl Arguments {
             seed: 1,
             limit: None,
             threads: std::thread::available_parallelism().map_or(1, |n| n.get() as u64),
-            focus: Focus::Tokens,
+            life: Life::Store(Focus::Tokens),
             teeth: false,
         };
         let mut has_cuts = false;
@@ -50,12 +50,13 @@ impl Arguments {
                 "--seed" => parsed.seed = number()?,
                 "--secs" => parsed.limit = Some(Duration::from_secs(number()?)),
                 "--threads" => parsed.threads = number()?.max(1),
-                "--profile" => parsed.focus = Focus::Profile,
+                "--profile" => parsed.life = Life::Store(Focus::Profile),
+                "--wallet" => parsed.life = Life::Wallet,
                 "--teeth" => parsed.teeth = true,
                 other => {
                     return Err(format!(
                         "unknown option {other}; \
-                         crash [--cuts N] [--seed S] [--secs T] [--threads N] [--profile] [--teeth]"
+                         crash [--cuts N] [--seed S] [--secs T] [--threads N] [--profile | --wallet] [--teeth]"
                     ));
                 }
             }
@@ -65,6 +66,13 @@ impl Arguments {
         }
         Ok(parsed)
     }
+}
+
+/// What is cut.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Life {
+    Store(Focus),
+    Wallet,
 }
 
 fn main() -> ExitCode {
@@ -79,17 +87,18 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<bool, String> {
-    let subject = EngineSubject::new(arguments.focus)?;
+    match arguments.life {
+        Life::Store(focus) => cut_all(&EngineSubject::new(focus)?, arguments),
+        Life::Wallet => cut_all(&WalletSubject::new()?, arguments),
+    }
+}
+
+fn cut_all<S: CrashSubject + Sync>(subject: &S, arguments: &Arguments) -> Result<bool, String> {
     let start = Instant::now();
     let mut report = CrashReport::default();
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..arguments.threads)
-            .map(|thread| {
-                scope.spawn({
-                    let subject = &subject;
-                    move || cut(subject, arguments, thread, start)
-                })
-            })
+            .map(|thread| scope.spawn(move || cut(subject, arguments, thread, start)))
             .collect();
         for thread in threads {
             report.add(
@@ -114,10 +123,10 @@ fn run(arguments: &Arguments) -> Result<bool, String> {
             "again: crash --threads 1 --seed {} --cuts {}{}",
             failure.seed,
             report.cuts,
-            if arguments.focus == Focus::Profile {
-                " --profile"
-            } else {
-                ""
+            match arguments.life {
+                Life::Store(Focus::Tokens) => "",
+                Life::Store(Focus::Profile) => " --profile",
+                Life::Wallet => " --wallet",
             }
         );
     }
@@ -125,7 +134,12 @@ fn run(arguments: &Arguments) -> Result<bool, String> {
 }
 
 /// The share of one thread: every so manieth seed.
-fn cut(subject: &EngineSubject, arguments: &Arguments, thread: u64, start: Instant) -> CrashReport {
+fn cut<S: CrashSubject>(
+    subject: &S,
+    arguments: &Arguments,
+    thread: u64,
+    start: Instant,
+) -> CrashReport {
     let options = CrashOptions {
         cuts: arguments.cuts.div_ceil(arguments.threads),
         believes_everything: arguments.teeth,

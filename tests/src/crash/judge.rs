@@ -182,7 +182,8 @@ fn write_on(engine: &Engine, vocabulary: &Vocabulary) -> Result<(), String> {
     Ok(())
 }
 
-fn check_integrity(engine: &Engine) -> Result<(), String> {
+/// What an open store says of itself.
+pub(super) fn check_integrity(engine: &Engine) -> Result<(), String> {
     let report = engine.check_integrity(&mut |_| ()).map_err(text)?;
     match report.problems.first() {
         Some(problem) => Err(format!(

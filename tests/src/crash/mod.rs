@@ -5,13 +5,15 @@
 //! Lives with a [`Focus`] on the profile put, merge and delete values in the same batches; commits of two other devices
 //! arrive, of which one is a year ahead until the clock is set forward; the log is compacted, and given to others.
 //! [`model`] is what the store should then hold, recounted from its roots, pins and operations. [`EngineSubject`] hands
-//! both to the crash harness of `uxf-testkit`; [`faults`] lets disk calls fail instead.
+//! both to the crash harness of `uxf-testkit`; [`faults`] lets disk calls fail instead. [`WalletSubject`] does the same for
+//! a wallet.
 
 pub mod faults;
 mod judge;
 pub mod model;
 mod profile;
 pub mod vocabulary;
+mod wallet;
 pub mod workload;
 
 use uxf_engine::Engine;
@@ -22,6 +24,7 @@ use uxf_testkit::disk::RecordingDisk;
 pub use self::judge::judge;
 use self::model::Model;
 use self::vocabulary::Vocabulary;
+pub use self::wallet::{WalletShown, WalletSubject};
 pub use self::workload::Focus;
 use self::workload::{Workload, options};
 

@@ -1,7 +1,7 @@
 use std::sync::OnceLock;
 
 use uxf_engine::oplog::{CommitId, HybridTime, VersionVector};
-use uxf_engine::profile::Delta;
+use uxf_engine::profile::{Delta, LiveBound, Profile};
 
 use super::profile_recipe::{NOW_MS, Writer, is_sound, shown, store};
 use super::recipe::Recipe;
@@ -20,9 +20,11 @@ fn honest() -> &'static Result<Vec<Delta>, Violation> {
 fn write_honest() -> Result<Vec<Delta>, Violation> {
     let (phone, laptop) = (store(11)?, store(12)?);
     let mut all = Vec::new();
-    let mut keep = |from: &uxf_engine::profile::Profile| -> Verdict {
+    let mut keep = |from: &Profile| -> Verdict {
         let everything = from.delta_for(&VersionVector::default(), 1 << 30);
-        all.push(must("a delta", everything)?);
+        let mut everything = must("a delta", everything)?;
+        everything.alone = alone(from)?;
+        all.push(everything);
         Ok(())
     };
     for round in 0..4_u8 {
@@ -41,6 +43,16 @@ fn write_honest() -> Result<Vec<Delta>, Violation> {
     must("compaction", phone.compact())?;
     keep(&phone)?;
     Ok(all)
+}
+
+/// What counts on a device, each operation with its proof.
+fn alone(profile: &Profile) -> Result<Vec<Vec<u8>>, Violation> {
+    let live = must("what counts", profile.live_operations())?;
+    let items = live.items(LiveBound::START, LiveBound::End, usize::MAX);
+    let items = must("a list", items)?;
+    let items: Vec<_> = items.iter().collect();
+    let proofs = must("proofs", live.prove(&items))?;
+    Ok(proofs.into_iter().flatten().collect())
 }
 
 const SET: &str = "DIRECT_0d5508_b1bbbf.invalidatedNametags";
@@ -88,7 +100,7 @@ fn add_piece(
         return Ok(());
     };
     let which = recipe.byte();
-    match which % 8 {
+    match which % 9 {
         // All of it, which alone can be accepted; and a piece of each kind.
         0 => *delta = source.clone(),
         1 => delta
@@ -112,6 +124,14 @@ fn add_piece(
         6 => {
             let len = recipe.number() % 400;
             delta.forks.push(recipe.take(len).to_vec());
+        }
+        7 => {
+            // Without these what comes alone would be left out; with the commits it would be known.
+            delta.certificates.extend(source.certificates.clone());
+            delta.blocks.extend(source.blocks.clone());
+            for _ in 0..=which >> 4 {
+                delta.alone.extend(piece(recipe, &source.alone));
+            }
         }
         _ => {
             for writer in writers.iter() {

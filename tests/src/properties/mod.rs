@@ -3,6 +3,7 @@
 //! The fuzz targets feed these functions, and the tests of this crate replay on stable every input that ever broke
 //! one. A property that does not hold is an `Err` that says what was seen; the caller makes it a failure.
 
+mod bundle_blocks;
 mod checkpoint_decode;
 mod commit_decode;
 mod delta_decode;
@@ -18,6 +19,7 @@ mod recipe;
 mod replay;
 mod sealed_open;
 mod store_ops;
+mod streams;
 mod token_deconstruct;
 mod transfer_payload;
 
@@ -48,12 +50,15 @@ pub const ALL: &[(&str, Property)] = &[
     ("delta_decode", delta_decode::check),
     ("delta_ingest", delta_ingest::check),
     ("fold_operations", fold_operations::check),
+    ("wire_frames", streams::check_frames),
+    ("bitswap_messages", streams::check_bitswap),
     ("sealed_open", sealed_open::check),
     ("element_decode", element_decode::check),
     ("token_deconstruct", token_deconstruct::check),
     ("reassemble_hostile", reassemble_hostile::check),
     ("car_read", packages::check_car),
     ("uxf_json_read", packages::check_json),
+    ("bundle_blocks_read", bundle_blocks::check),
     ("lean_snapshot_read", profile_files::check_lean),
     ("full_export_read", profile_files::check_full),
     ("local_snapshot_read", profile_files::check_local),

@@ -16,6 +16,9 @@ use super::model::Model;
 use super::values::KEYS;
 use crate::crash::text;
 
+/// Bounds what a device keeps in memory before its states go to tables.
+const ELEMENTS: usize = 40;
+
 /// A clock that stands where it is set.
 #[derive(Debug)]
 pub(crate) struct SetClock(AtomicU64);
@@ -101,7 +104,7 @@ impl Device {
     /// What the engine says.
     pub(super) fn new(name: &str, millis: u64, seed: u64) -> Result<Self, String> {
         let (disk, clock) = (MemoryDisk::new(Vec::new()), SetClock::at(millis));
-        let profile = open(&disk, &clock, seed, name)?;
+        let (profile, _) = switch_on(&disk, &clock, seed, ELEMENTS, Some(name))?;
         Ok(Self {
             disk,
             clock,
@@ -164,7 +167,8 @@ impl Device {
         // Before the disk is opened again: two engines on one disk would be the end of it.
         drop(profile);
         let opened = self.opened + 1;
-        let profile = open(&disk, &clock, self.seed ^ (opened << 48), "")?;
+        let seed = self.seed ^ (opened << 48);
+        let (profile, _) = switch_on(&disk, &clock, seed, ELEMENTS, None)?;
         if profile.log_id() != log {
             return Err("a restart began another log".to_owned());
         }
@@ -200,23 +204,28 @@ impl Device {
     }
 }
 
-fn open(
+/// Switches a device on; whether it makes each commit durable. With `None` for a name it has a profile.
+///
+/// Thresholds are small, of elements before a checkpoint fewer than `elements`, so that much goes to tables; nothing
+/// depends on the time of the machine.
+pub(crate) fn switch_on(
     disk: &MemoryDisk,
     clock: &Arc<SetClock>,
     seed: u64,
-    name: &str,
-) -> Result<Profile, String> {
+    elements: usize,
+    name: Option<&str>,
+) -> Result<(Profile, bool), String> {
     let mut rng = Rng::new(seed);
-    let durability = if rng.percent(50) {
+    let is_durable = rng.percent(50);
+    let durability = if is_durable {
         Durability::Durable
     } else {
         Durability::Buffered
     };
-    // Small thresholds, so that states often go to tables; nothing that depends on the time of the machine.
     let options = EngineOptions::new()
         .cache_bytes(1 << 20)
         .index_bytes(1 << 20)
-        .checkpoint_elements(16 + rng.index(40))
+        .checkpoint_elements(16 + rng.index(elements))
         .journal_entries(16 + rng.index(40))
         .flush_interval(Duration::from_secs(3_600))
         .repair(RepairPolicy::Never)
@@ -225,12 +234,11 @@ fn open(
         .entropy(Arc::new(SeededEntropy::new(rng.next_u64())));
     let engine = Engine::open_with_backend(disk.clone(), options).map_err(text)?;
     let secret = WalletSecret::take(&mut [7; 32]);
-    let profile = if name.is_empty() {
-        engine.open_profile(&secret)
-    } else {
-        engine.profile(&secret, name)
+    let profile = match name {
+        Some(name) => engine.profile(&secret, name),
+        None => engine.open_profile(&secret),
     };
-    profile.map_err(text)
+    Ok((profile.map_err(text)?, is_durable))
 }
 
 /// How far a replica has applied each log. The ids of commits in it mean nothing.

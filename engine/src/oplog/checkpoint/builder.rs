@@ -206,6 +206,11 @@ impl CheckpointBuilder {
         Ok((self.open.into_segment(), signed))
     }
 
+    /// Gives out the last segment, if there is any entry, without signing: for who has the signature of another.
+    pub(crate) fn into_last(self) -> Option<SegmentBytes> {
+        self.open.into_segment()
+    }
+
     fn end(&self) -> Place {
         Place {
             seq: self.start.until,
@@ -215,6 +220,18 @@ impl CheckpointBuilder {
 }
 
 impl CheckpointStart {
+    /// What the checkpoint with a header started from.
+    pub(crate) fn of(header: &CheckpointHeader) -> Self {
+        Self {
+            profile: header.profile,
+            log: header.log,
+            until: header.until,
+            head: header.head,
+            time: header.time,
+            heads: header.heads.clone(),
+        }
+    }
+
     fn into_header(self, sum: Sum) -> CheckpointHeader {
         CheckpointHeader {
             profile: self.profile,

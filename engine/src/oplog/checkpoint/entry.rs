@@ -34,7 +34,7 @@ impl Entry<'_> {
     }
 
     /// Appends the canonical bytes, an array of sequence number, time and operation; nothing if the operation is none.
-    pub(super) fn encode_into(&self, out: &mut Vec<u8>) -> Result<(), OperationError> {
+    pub(crate) fn encode_into(&self, out: &mut Vec<u8>) -> Result<(), OperationError> {
         let before = out.len();
         out.push(0x83);
         cbor::head(out, UNSIGNED, self.seq);

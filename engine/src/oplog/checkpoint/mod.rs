@@ -28,6 +28,7 @@ pub(super) use entry::ENTRY_BYTES_MAX;
 pub use entry::Entry;
 pub use error::{CheckpointError, EntryOrderError, SegmentError};
 pub use header::{CHECKPOINT_HEADS_MAX, CheckpointHeader};
+pub(crate) use proof::CheckpointProver;
 pub use proof::{CHECKPOINT_PROOF_BYTES_MAX, CheckpointProof};
 pub use reader::{CheckpointReader, SegmentTally};
 pub use segment::{Entries, SEGMENT_BYTES_MAX, SEGMENT_BYTES_TARGET, SEGMENT_ENTRIES_MAX, Segment};

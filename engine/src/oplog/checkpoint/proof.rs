@@ -1,14 +1,16 @@
 use super::builder::within;
+use super::entry::Entry;
 use super::error::CheckpointError;
 use super::header::HEADER_BYTES_MAX;
 use super::reader::CheckpointReader;
-use super::segment::decode_entry;
+use super::segment::Segment;
 use super::signed::SignedCheckpoint;
 use crate::cbor::{Cursor, Malformed};
 use crate::oplog::membership::{Membership, MembershipError};
 use crate::oplog::operation::Operation;
 use crate::oplog::order::Stamp;
 use crate::oplog::proof::ProofError;
+use crate::oplog::tree::Tree;
 
 /// Hashes of the longest path: a tree of 2^32 - 1 leaves has 32 levels.
 const PATH_HASHES_MAX: usize = 32;
@@ -58,7 +60,7 @@ pub struct CheckpointProof {
 
 impl CheckpointProof {
     /// Takes the entry at `index`, from zero, out of a checkpoint, whose segments are read and checked. Linear in their
-    /// size; keeps 32 bytes for each entry meanwhile.
+    /// size; keeps 64 bytes for each entry meanwhile.
     ///
     /// # Errors
     /// [`ProofError::Index`] if there is no such entry, [`ProofError::Checkpoint`] if the segments are not those of the
@@ -69,25 +71,22 @@ impl CheckpointProof {
         index: u32,
     ) -> Result<Self, ProofError> {
         let count = signed.header().count;
-        let missing = ProofError::Index { index, count };
-        let Some(place) = usize::try_from(index).ok().filter(|_| index < count) else {
-            return Err(missing);
-        };
         let (mut leaves, mut entry) = (Vec::new(), None);
         let mut reader = CheckpointReader::new(signed);
         for segment in segments {
             reader.segment_with(segment.as_ref(), |leaf, bytes| {
-                if leaves.len() == place {
+                if u32::try_from(leaves.len()) == Ok(index) {
                     entry = Some(bytes.to_vec());
                 }
                 leaves.push(leaf);
             })?;
         }
         reader.finish()?;
-        let membership = entry.and_then(|entry| Membership::of(&leaves, index, entry));
+        let tree = Tree::over(leaves);
+        let membership = entry.and_then(|entry| Membership::of(&tree, index, entry));
         Ok(Self {
             signed: signed.clone(),
-            membership: membership.ok_or(missing)?,
+            membership: membership.ok_or(ProofError::Index { index, count })?,
         })
     }
 
@@ -132,7 +131,7 @@ impl CheckpointProof {
                 MembershipError::Malformed(at) => malformed(at).into(),
                 MembershipError::Path => ProofError::Path,
             })?;
-        decode_entry(membership.leaf()).map_err(ProofError::Entry)?;
+        Entry::decode(membership.leaf()).map_err(ProofError::Entry)?;
         Ok(Self { signed, membership })
     }
 
@@ -151,8 +150,64 @@ impl CheckpointProof {
             return Err(ProofError::Path);
         }
         self.signed.verify()?;
-        let entry = decode_entry(self.membership.leaf()).map_err(ProofError::Entry)?;
+        let entry = Entry::decode(self.membership.leaf()).map_err(ProofError::Entry)?;
         within(entry.place(), header.sum().last)?;
-        Ok((entry.stamp(header.log), entry.operation))
+        self.told()
+    }
+
+    /// What it says, whether that is proven or not.
+    pub(in crate::oplog) fn told(&self) -> Result<(Stamp, Operation<'_>), ProofError> {
+        let entry = Entry::decode(self.membership.leaf()).map_err(ProofError::Entry)?;
+        Ok((entry.stamp(self.signed.header().log), entry.operation))
+    }
+}
+
+/// Proves any number of entries of one checkpoint, whose segments it has read once.
+#[derive(Debug)]
+pub(crate) struct CheckpointProver {
+    signed: SignedCheckpoint,
+    tree: Tree,
+    /// Index of the first entry of each segment.
+    firsts: Vec<u32>,
+}
+
+impl CheckpointProver {
+    /// Reads and checks the segments of a checkpoint. Linear in their size; keeps 64 bytes for each entry.
+    pub(crate) fn new<B: AsRef<[u8]>>(
+        signed: SignedCheckpoint,
+        segments: impl IntoIterator<Item = B>,
+    ) -> Result<Self, ProofError> {
+        let (mut leaves, mut firsts) = (Vec::new(), Vec::new());
+        let mut reader = CheckpointReader::new(&signed);
+        for segment in segments {
+            firsts.push(u32::try_from(leaves.len()).unwrap_or(u32::MAX));
+            reader.segment_with(segment.as_ref(), |leaf, _| leaves.push(leaf))?;
+        }
+        reader.finish()?;
+        Ok(Self {
+            tree: Tree::over(leaves),
+            signed,
+            firsts,
+        })
+    }
+
+    /// The entry with a sequence number, which lies in the segment of this position with these bytes; `None` if it does not.
+    pub(crate) fn prove(
+        &self,
+        position: usize,
+        segment: &[u8],
+        seq: u64,
+    ) -> Option<CheckpointProof> {
+        let mut entries = Segment::decode(segment).ok()?.entries();
+        let mut index = *self.firsts.get(position)?;
+        while let Some(bytes) = entries.next_bytes() {
+            if Entry::decode(bytes).ok()?.seq == seq {
+                let membership = Membership::of(&self.tree, index, bytes.to_vec())?;
+                let signed = self.signed.clone();
+                return Some(CheckpointProof { signed, membership });
+            }
+            index = index.checked_add(1)?;
+        }
+        None
     }
 }

@@ -138,12 +138,17 @@ fn numbered(index: u32, error: EntryError) -> SegmentError {
     }
 }
 
-/// Reads one entry and nothing after it.
-pub(super) fn decode_entry(bytes: &[u8]) -> Result<Entry<'_>, SegmentError> {
-    let mut cursor = Cursor::new(bytes);
-    let entry = Entry::read(&mut cursor).map_err(|error| numbered(0, error))?;
-    cursor.end()?;
-    Ok(entry)
+impl<'a> Entry<'a> {
+    /// Reads the canonical bytes of one entry and nothing after it.
+    ///
+    /// # Errors
+    /// [`SegmentError::Malformed`] and [`SegmentError::Operation`].
+    pub fn decode(bytes: &'a [u8]) -> Result<Self, SegmentError> {
+        let mut cursor = Cursor::new(bytes);
+        let entry = Entry::read(&mut cursor).map_err(|error| numbered(0, error))?;
+        cursor.end()?;
+        Ok(entry)
+    }
 }
 
 /// Iterates over the entries of a segment.
@@ -160,6 +165,16 @@ impl<'a> Entries<'a> {
         self.next()?;
         let len = before.len() - self.cursor.rest().len();
         before.get(..len)
+    }
+
+    /// The entries that are left, each with its encoded bytes.
+    pub(crate) fn encoded(mut self) -> impl Iterator<Item = (Entry<'a>, &'a [u8])> {
+        core::iter::from_fn(move || {
+            let before = self.cursor.rest();
+            let (entry, _) = self.next()?;
+            let len = before.len() - self.cursor.rest().len();
+            Some((entry, before.get(..len)?))
+        })
     }
 
     /// The leaves of the entries that are left, each with its bytes.

@@ -208,7 +208,7 @@ fn a_leaf_of_a_checkpoint_is_never_a_leaf_of_a_commit() {
         Err(OperationError::Malformed { offset: 0, .. })
     ));
     assert!(matches!(
-        segment::decode_entry(&encoded),
+        Entry::decode(&encoded),
         Err(SegmentError::Malformed { offset: 0, .. })
     ));
     assert_ne!(TreeHash::leaf(entry), TreeHash::leaf(&encoded));

@@ -1,10 +1,12 @@
 use super::Profile;
-use crate::error::Error;
+use crate::error::{During as _, Error};
 use crate::oplog::HybridTime;
 use crate::oplog::identity::{Certificate, DeviceId, LogId, Revocation};
 use crate::options::Durability;
 use crate::profile::ProfileError;
 use crate::replica::ReplicaView;
+use crate::snapshot::Snapshot;
+use crate::tables::schema::{ALONE, commit_key, split_commit_key};
 use crate::writer::Command;
 
 /// A device of a profile.
@@ -89,8 +91,10 @@ impl Profile {
         let mut batch = self.engine.begin();
         let part = batch.part(self)?;
         let logs = view.logs.iter().filter(|(log, _)| log.device == device);
-        for (log, (_, head)) in logs {
+        for (log, (number, head)) in logs {
+            // What came alone was accepted like what the log has.
             let last = head.next_seq.saturating_sub(1);
+            let last = last_alone(&view.snapshot, *number)?.map_or(last, |alone| alone.max(last));
             let signer = &self.session.signer;
             let revocation = Revocation::issue(signer, device, Some(log.epoch), last, now);
             part.revocations.push(revocation);
@@ -120,4 +124,16 @@ impl Profile {
         let clock = &self.engine.shared().options.clock;
         HybridTime::new(clock.unix_millis(), 0).unwrap_or(HybridTime::ZERO)
     }
+}
+
+/// The last operation of a log that is kept alone.
+fn last_alone(snapshot: &Snapshot, log: u32) -> Result<Option<u64>, Error> {
+    let table = snapshot.txn().open_table(ALONE);
+    let table = table.during("opening alone-1")?;
+    let (from, to) = (commit_key(log, 0), commit_key(log, u64::MAX));
+    let mut rows = table
+        .range::<&[u8]>(&from[..]..=&to[..])
+        .during("reading alone-1")?;
+    let last = rows.next_back().transpose().during("reading alone-1")?;
+    Ok(last.and_then(|(key, _)| split_commit_key(key.value()).map(|(_, seq)| seq)))
 }

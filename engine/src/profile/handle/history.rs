@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use uxf_codec::ElementHash;
@@ -7,11 +7,14 @@ use super::Profile;
 use crate::error::{During as _, Error};
 use crate::oplog::identity::{Certificate, LogId, Revocation};
 use crate::oplog::{
-    CheckpointReader, Commit, ForkProof, HybridTime, LogHead, Missing, OpKind, Segment,
-    SignedCheckpoint, VersionVector, verify_batch,
+    CheckpointError, CheckpointReader, Commit, ForkProof, HybridTime, LogHead, Missing, OpKind,
+    Segment, SignedCheckpoint, VersionVector, verify_batch,
 };
 use crate::profile::ProfileError;
-use crate::profile::change::{ForeignPart, ProfilePart, ReadCheckpoint, ReadCommit, ReadSegment};
+use crate::profile::change::{
+    ForeignPart, ProfilePart, ReadCheckpoint, ReadCommit, ReadOperation, ReadSegment,
+};
+use crate::profile::sealed::ProfileId;
 use crate::replica::ReplicaView;
 use crate::snapshot::Snapshot;
 use crate::tables::profile_rows::{CheckpointRow, CommitRow};
@@ -36,6 +39,8 @@ pub struct Delta {
     pub checkpoints: Vec<CheckpointParts>,
     /// Commits, those of each log in order.
     pub commits: Vec<Vec<u8>>,
+    /// Operations that come alone, each with its proof, see [`Profile::prove`]. What [`Profile::delta_for`] gives has none.
+    pub alone: Vec<Vec<u8>>,
     /// Whether there are more commits than the budget allowed: ask again with the new version vector.
     pub is_partial: bool,
 }
@@ -49,6 +54,17 @@ pub struct CheckpointParts {
     pub signed: Vec<u8>,
 }
 
+/// Which checkpoints are given whole to replicas that have a part of their logs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Whole {
+    /// Those whose entries have at most so many bytes.
+    pub bytes_max: u64,
+    /// Those of these logs.
+    pub logs: BTreeSet<LogId>,
+    /// But none whose entries have more bytes than this, to whomever: it is as if they were not here.
+    pub bytes_most: u64,
+}
+
 impl Delta {
     /// Bytes of the commits and blocks.
     pub fn byte_len(&self) -> usize {
@@ -58,6 +74,7 @@ impl Delta {
             &self.forks,
             &self.blocks,
             &self.commits,
+            &self.alone,
         ];
         let segments = self.checkpoints.iter().flat_map(|one| &one.segments);
         let signed = self.checkpoints.iter().map(|one| &one.signed);
@@ -78,6 +95,11 @@ pub struct IngestOutcome {
     pub known: u64,
     /// Commits that are too far ahead of this device's clock; they are applied when their time comes.
     pub parked: u64,
+    /// Operations that came alone and were stored.
+    pub alone: u64,
+    /// Operations that came alone and were left out: their devices are not known to be allowed to write them, their time
+    /// has not come, or the block is missing that they refer to. They may come again.
+    pub left_out: u64,
 }
 
 /// A commit whose time has not come.
@@ -146,12 +168,53 @@ impl Profile {
         self.delta_of(&self.durable_replica()?, theirs, bytes_max)
     }
 
+    /// The same, but a checkpoint of more than `whole.bytes_max` bytes, of a log that the replica has in part, is offered by
+    /// its signed header alone, for [`catch_up`](Self::catch_up); of that log nothing else is given. Gives what is offered
+    /// besides.
+    ///
+    /// # Errors
+    /// Those of [`delta_for`](Self::delta_for), of which [`ProfileError::Compacted`] also for a checkpoint of more than
+    /// `whole.bytes_most` bytes that would have to be given whole.
+    pub fn delta_offering(
+        &self,
+        theirs: &VersionVector,
+        bytes_max: usize,
+        whole: &Whole,
+    ) -> Result<(Delta, Vec<Vec<u8>>), Error> {
+        let mut offered = Vec::new();
+        let view = self.durable_replica()?;
+        let delta = self.delta_with(&view, theirs, bytes_max, &mut |log, row, seq| {
+            let bytes = entry_bytes(row)?;
+            let is_small = whole.bytes_max >= bytes;
+            if seq > 1 && !is_small && !whole.logs.contains(log) {
+                offered.push(row.signed.clone());
+                return Ok(true);
+            }
+            if bytes > whole.bytes_most {
+                return Err(ProfileError::Compacted { log: *log, seq }.into());
+            }
+            Ok(false)
+        })?;
+        Ok((delta, offered))
+    }
+
     /// What a replica lacks of what was here at the time of a view.
     pub(super) fn delta_of(
         &self,
         view: &ReplicaView,
         theirs: &VersionVector,
         bytes_max: usize,
+    ) -> Result<Delta, Error> {
+        self.delta_with(view, theirs, bytes_max, &mut |_, _, _| Ok(false))
+    }
+
+    /// What a replica lacks but the logs that `offer` takes, whose checkpoint the replica would need from a sequence number on.
+    fn delta_with(
+        &self,
+        view: &ReplicaView,
+        theirs: &VersionVector,
+        bytes_max: usize,
+        offer: &mut dyn FnMut(&LogId, &CheckpointRow, u64) -> Result<bool, Error>,
     ) -> Result<Delta, Error> {
         let mut delta = Delta::default();
         self.statements(view, &mut delta)?;
@@ -169,7 +232,11 @@ impl Profile {
                 if is_refused(view, &missing.log, row.until) {
                     continue;
                 }
-                let parts = read_checkpoint(&view.snapshot, &row, &mut delta.blocks)?;
+                if offer(&missing.log, &row, seq)? {
+                    continue;
+                }
+                let mut blocks = Vec::new();
+                let parts = read_checkpoint(&view.snapshot, &row, &mut blocks)?;
                 let found = parts.segments.iter().map(Vec::len).sum::<usize>();
                 if bytes > 0 && bytes + found > bytes_max {
                     delta.is_partial = true;
@@ -177,6 +244,7 @@ impl Profile {
                 }
                 bytes += found.max(1);
                 seq = row.until.saturating_add(1);
+                delta.blocks.append(&mut blocks);
                 delta.checkpoints.push(parts);
             }
             while seq < missing.until {
@@ -225,6 +293,9 @@ impl Profile {
         let segments = part.checkpoints.iter().flat_map(|one| &one.segments);
         let links: Vec<_> = segments.flat_map(|segment| segment.links()).collect();
         let commits = part.commits.iter();
+        let links = links
+            .into_iter()
+            .chain(part.alone.iter().filter_map(|one| one.link()));
         for link in commits.flat_map(|commit| commit.links()).chain(links) {
             batch.name(&link)?;
         }
@@ -235,6 +306,8 @@ impl Profile {
             checkpoints: outcome.checkpoints,
             known: outcome.commits_known,
             parked: outcome.commits_parked,
+            alone: outcome.alone,
+            left_out: outcome.left_out,
         })
     }
 
@@ -325,6 +398,7 @@ impl Profile {
             forks: Vec::with_capacity(delta.forks.len()),
             checkpoints: Vec::with_capacity(delta.checkpoints.len()),
             commits: Vec::with_capacity(delta.commits.len()),
+            alone: Vec::with_capacity(delta.alone.len()),
         };
         for bytes in &delta.certificates {
             let certificate = Certificate::decode(bytes).map_err(ProfileError::from)?;
@@ -365,22 +439,14 @@ impl Profile {
             let read = ReadCheckpoint { signed, segments };
             part.checkpoints.push(Arc::new(read));
         }
-        let mut commits = Vec::with_capacity(delta.commits.len());
-        for bytes in &delta.commits {
-            let commit = Commit::decode(bytes).map_err(ProfileError::from)?;
-            if commit.header().profile != *id {
+        part.commits = checked_commits(id, &delta.commits)?;
+        for bytes in &delta.alone {
+            let alone = ReadOperation::verify(bytes).map_err(ProfileError::from)?;
+            if alone.profile != *id {
                 return Err(ProfileError::OtherProfile.into());
             }
-            commits.push(commit);
+            part.alone.push(Arc::new(alone));
         }
-        if let Err(bad) = verify_batch(&commits) {
-            let verified = commits.get(bad).map(Commit::verify);
-            verified.transpose().map_err(ProfileError::from)?;
-        }
-        let read = commits
-            .iter()
-            .map(|commit| Arc::new(ReadCommit::of(commit)));
-        part.commits = read.collect();
         Ok(part)
     }
 
@@ -409,6 +475,29 @@ impl Profile {
         }
         Ok(())
     }
+}
+
+/// Decodes and verifies commits.
+fn checked_commits(
+    profile: &ProfileId,
+    encoded: &[Vec<u8>],
+) -> Result<Vec<Arc<ReadCommit>>, Error> {
+    let mut commits = Vec::with_capacity(encoded.len());
+    for bytes in encoded {
+        let commit = Commit::decode(bytes).map_err(ProfileError::from)?;
+        if commit.header().profile != *profile {
+            return Err(ProfileError::OtherProfile.into());
+        }
+        commits.push(commit);
+    }
+    if let Err(bad) = verify_batch(&commits) {
+        let verified = commits.get(bad).map(Commit::verify);
+        verified.transpose().map_err(ProfileError::from)?;
+    }
+    let read = commits.iter();
+    Ok(read
+        .map(|commit| Arc::new(ReadCommit::of(commit)))
+        .collect())
 }
 
 fn vector_of<'h>(heads: impl Iterator<Item = &'h LogHead>) -> Result<VersionVector, Error> {
@@ -472,7 +561,7 @@ pub(in crate::profile) fn read_commit(
 
 /// Whether a replica that knows what this one knows takes nothing of a log as far as this: of two histories nobody
 /// takes either, nor what a device wrote after it was revoked. One such commit has a whole delta refused.
-fn is_refused(view: &ReplicaView, log: &LogId, until: u64) -> bool {
+pub(super) fn is_refused(view: &ReplicaView, log: &LogId, until: u64) -> bool {
     let forked = view.forks.get(log).is_some_and(|fork| until >= *fork);
     forked || Revocation::any_refuses(view.revocations.iter(), log, until)
 }
@@ -487,6 +576,15 @@ pub(in crate::profile) fn checkpoint_of(
     let row = table.get(log).during("reading a checkpoint")?;
     row.map(|row| CheckpointRow::decode(log, row.value()))
         .transpose()
+}
+
+/// How many bytes the entries of a checkpoint have.
+fn entry_bytes(row: &CheckpointRow) -> Result<u64, Error> {
+    let damaged = |error: CheckpointError| {
+        Error::corrupted("checkpoints-1", "a checkpoint", error.to_string())
+    };
+    let signed = SignedCheckpoint::decode(&row.signed).map_err(damaged)?;
+    Ok(signed.header().bytes)
 }
 
 fn read_checkpoint(
@@ -513,13 +611,22 @@ pub(in crate::profile) fn read_segment(
     snapshot: &Snapshot,
     block: u64,
 ) -> Result<ReadSegment, Error> {
+    with_segment(snapshot, block, |segment| ReadSegment::of(&segment))
+}
+
+/// Reads a segment where it lies.
+pub(super) fn with_segment<T>(
+    snapshot: &Snapshot,
+    block: u64,
+    read: impl FnOnce(Segment<'_>) -> T,
+) -> Result<T, Error> {
     let damaged = |reason: String| Error::corrupted("blocks-1", block, reason);
     let (guard, start) = snapshot
         .block(block)?
         .ok_or_else(|| damaged("INV-LOG-1: a segment that is not stored".to_owned()))?;
     let bytes = guard.value().get(start..).unwrap_or_default();
     let segment = Segment::decode(bytes).map_err(|error| damaged(error.to_string()))?;
-    Ok(ReadSegment::of(&segment))
+    Ok(read(segment))
 }
 
 pub(in crate::profile) fn missing_block(hash: &ElementHash) -> Error {

@@ -2,7 +2,9 @@
 
 mod delta_file;
 mod devices;
+mod entries;
 pub(in crate::profile) mod history;
+mod live;
 mod membership;
 mod proof;
 mod read;
@@ -13,7 +15,12 @@ use std::sync::Arc;
 
 pub use self::delta_file::DeltaExport;
 pub use self::devices::Device;
-pub use self::history::{CheckpointParts, Delta, IngestOutcome, LoggedOperation, ParkedCommit};
+pub(crate) use self::entries::EntrySums;
+pub use self::entries::{CaughtUp, EntryItem, LogEntries, OwnEntries, SentEntry};
+pub use self::history::{
+    CheckpointParts, Delta, IngestOutcome, LoggedOperation, ParkedCommit, Whole,
+};
+pub use self::live::{LiveBound, LiveItem, LiveOperations};
 pub use self::read::{KeyInfo, Keys, ProfileView, Values};
 pub use self::value::Value;
 

@@ -12,7 +12,7 @@ use crate::profile::ProfileError;
 use crate::profile::change::referenced;
 use crate::profile::fold::{Counted, KeyState, ValueVersion};
 use crate::profile::keys::{Class, classify};
-use crate::profile::merge::{Merged, Merger};
+use crate::profile::merge::Merger;
 use crate::profile::sealed::{Aad, Place};
 use crate::profile::session::Session;
 use crate::replica::{KeyPage, stored_key};
@@ -71,11 +71,11 @@ impl<'s> ProfileView<'s> {
             .key(&stored, lookup.end, |state| match state.puts() {
                 [put] => Ok(Some(*put)),
                 [] => Ok(None),
-                _ => Err(state.clone()),
+                _ => Err(Box::new(state.clone())),
             });
         let state = match single {
             Some(Ok(put)) => return put.map(|put| self.single(key, &put)).transpose(),
-            Some(Err(state)) => Some(state),
+            Some(Err(state)) => Some(*state),
             None => stored_key(self.snapshot.keys()?.1, lookup.logs, &stored)?,
         };
         match state {
@@ -134,7 +134,7 @@ impl<'s> ProfileView<'s> {
         Ok(Written { view: *self, keys })
     }
 
-    fn walk(
+    pub(super) fn walk(
         &self,
         from: &[u8],
         prefix: Option<&str>,
@@ -195,24 +195,17 @@ impl<'s> ProfileView<'s> {
         merger: Merger,
         puts: &[Counted],
     ) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let mut joined: Option<Zeroizing<String>> = None;
-        let mut unreadable = None;
+        let mut all = Vec::with_capacity(puts.len());
         for counted in puts {
-            let bytes = self.read(key, counted)?;
-            let Ok(value) = core::str::from_utf8(&bytes) else {
-                unreadable = Some(bytes);
-                continue;
-            };
-            joined = Some(Zeroizing::new(match &joined {
-                None => value.to_owned(),
-                Some(have) => match merger.merge(key, have, value) {
-                    Merged::Value(value) => value,
-                    Merged::ByOrder => value.to_owned(),
-                },
-            }));
+            all.push(self.read(key, counted)?);
         }
-        let joined = joined.map(|joined| Zeroizing::new(joined.as_bytes().to_vec()));
-        Ok(joined.or(unreadable).unwrap_or_default())
+        let texts = all
+            .iter()
+            .filter_map(|bytes| core::str::from_utf8(bytes).ok());
+        let joined = merger.merge_all(key, &texts.collect::<Vec<_>>());
+        let joined = joined.map(|joined| Zeroizing::new(joined.into_bytes()));
+        // None is text: the last one counts.
+        Ok(joined.or_else(|| all.pop()).unwrap_or_default())
     }
 
     /// Opens the value of one operation.
@@ -346,7 +339,7 @@ impl Keys<'_> {
     }
 
     /// The next key in memory or in the table; what is in memory is newer.
-    fn advance(&mut self) -> Result<Option<Row>, Error> {
+    pub(super) fn advance(&mut self) -> Result<Option<Row>, Error> {
         if self.page.peek().is_none() && !self.page_is_last {
             self.turn_page()?;
         }

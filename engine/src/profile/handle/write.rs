@@ -78,7 +78,7 @@ impl WriteBatch {
                 let (start, digest) = reference.split_at_mut(REFERENCE_START.len());
                 start.copy_from_slice(&REFERENCE_START);
                 digest.copy_from_slice(hash.as_bytes());
-                To::Block(reference)
+                To::Block(reference, sealed.as_bytes().len())
             }
             Class::Synced(Merger::LastWriter) => {
                 let nonces = &mut self.part(profile)?.nonces;

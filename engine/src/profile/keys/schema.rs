@@ -156,6 +156,7 @@ pub const COLLECTIONS: &[Collection] = &[
     family(Scope::PerAddress, "audit.", Class::Synced(Merger::Audit)),
     family(Scope::PerAddress, "audit-orphan.", Class::Synced(Merger::Audit)),
     family(Scope::PerAddress, "manifest.", Class::Synced(Merger::Manifest)),
+    family(Scope::PerAddress, "tombstones.", Class::Synced(Merger::SpentSet)),
     family(Scope::PerAddress, "mintOutbox.", LATEST),
     family(Scope::PerAddress, "invalid.", LATEST),
     family(Scope::PerAddress, "invalid-orphan.", LATEST),
@@ -321,6 +322,7 @@ mod tests {
         assert_eq!(class("audit.t.h"), Class::Synced(Merger::Audit));
         assert_eq!(class("audit-orphan.h"), Class::Synced(Merger::Audit));
         assert_eq!(class("tombstones"), Class::Synced(Merger::SpentSet));
+        assert_eq!(class("tombstones.t.s"), Class::Synced(Merger::SpentSet));
         assert_eq!(class("swap:1"), LATEST);
         assert_eq!(classify("outbox.1"), LATEST, "no address, no outbox entry");
     }

@@ -84,6 +84,56 @@ impl Merger {
     }
 }
 
+impl Merger {
+    /// What values of a key come to, given in the order of the log; `None` of none.
+    ///
+    /// Each of them is bounded, what they come to is not: sets of many devices may be longer together than a row that
+    /// is read, so they are not joined through their text.
+    pub(crate) fn merge_all(self, key: &str, values: &[&str]) -> Option<String> {
+        let (last, earlier) = values.split_last()?;
+        let joined = match self {
+            Self::SpentSet => join_all(values, |text| SpentSet::parse(text).ok(), SpentSet::format),
+            Self::TextSet => join_all(values, |text| TextSet::parse(text).ok(), TextSet::format),
+            Self::Ledger => join_all(values, |text| Ledger::parse(text).ok(), Ledger::format),
+            Self::LastWriter => None,
+            _ => {
+                let all = earlier
+                    .iter()
+                    .chain([last])
+                    .map(|value| (*value).to_owned());
+                return all.reduce(|have, value| match self.merge(key, &have, &value) {
+                    Merged::Value(value) => value,
+                    Merged::ByOrder => value,
+                });
+            }
+        };
+        Some(joined.unwrap_or_else(|| (*last).to_owned()))
+    }
+}
+
+/// The join of those that can be read; `None` if none can.
+fn join_all<T: Merge>(
+    values: &[&str],
+    read: impl Fn(&str) -> Option<T>,
+    write: impl FnOnce(&T) -> String,
+) -> Option<String> {
+    let mut readable = values
+        .iter()
+        .filter_map(|text| read(text).map(|value| (*text, value)));
+    let (first, mut joined) = readable.next()?;
+    let mut is_one = true;
+    for (text, value) in readable {
+        is_one &= text == first;
+        joined = joined.merge(value);
+    }
+    // A value that meets itself stays as it was written.
+    Some(if is_one {
+        first.to_owned()
+    } else {
+        write(&joined)
+    })
+}
+
 fn join<T: Merge>(
     a: &str,
     b: &str,
@@ -236,6 +286,24 @@ mod tests {
             prop_assert_eq!(join(&a, &b), join(&b, &a));
             prop_assert_eq!(join(&join(&a, &b), &c), join(&a, &join(&b, &c)));
             prop_assert_eq!(join(&a, &a), a);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn values_joined_at_once_come_to_what_they_come_to_one_by_one(
+            merger in 0_usize..9, picks in proptest::collection::vec(0_usize..21, 0..6),
+        ) {
+            let merger = Merger::ALL[merger];
+            let values = values();
+            let picked: Vec<&str> = picks.iter().map(|pick| values[*pick].as_str()).collect();
+            let one_by_one = picked.iter().map(|value| (*value).to_owned()).reduce(|have, value| {
+                match merger.merge(KEY, &have, &value) {
+                    Merged::Value(value) => value,
+                    Merged::ByOrder => value,
+                }
+            });
+            prop_assert_eq!(merger.merge_all(KEY, &picked), one_by_one);
         }
     }
 

@@ -137,9 +137,39 @@ impl SpentSet {
         *earliest = time.min(*earliest);
     }
 
+    /// Notes a state as spent at a time in milliseconds. The earliest of several counts.
+    ///
+    /// ```
+    /// use uxf_engine::profile::merge::SpentSet;
+    ///
+    /// let mut spent = SpentSet::default();
+    /// spent.add("t", "s", 9);
+    /// spent.add("t", "s", 5);
+    /// assert_eq!(spent.format(), r#"[{"stateHash":"s","timestamp":5,"tokenId":"t"}]"#);
+    /// ```
+    pub fn add(&mut self, token_id: &str, state_hash: &str, time: u64) {
+        self.insert((token_id.into(), state_hash.into()), time);
+    }
+
     /// Whether this state of the token was spent.
     pub fn contains(&self, token_id: &str, state_hash: &str) -> bool {
-        self.0.contains_key(&(token_id.into(), state_hash.into()))
+        self.time_of(token_id, state_hash).is_some()
+    }
+
+    /// The earliest time, in milliseconds, that this state of the token is known to be spent since.
+    pub fn time_of(&self, token_id: &str, state_hash: &str) -> Option<u64> {
+        let state = (token_id.into(), state_hash.into());
+        self.0.get(&state).copied()
+    }
+
+    /// How many states there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Token id, state hash and earliest time in milliseconds, in order.

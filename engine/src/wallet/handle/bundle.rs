@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::io::Write;
 
 use cid::Cid;
-use uxf_codec::ElementHash;
 use uxf_codec::carriage::car::{
     CarContents, CarLimits, CarProfile, CarReader, CarWriter, check_roots, read_envelope,
     read_manifest, write_blocks,
 };
 use uxf_codec::instance_chain::chains_from_heads;
 use uxf_codec::package::{Manifest, Package};
+use uxf_codec::{ElementHash, ElementSource as _};
 
 use super::change::{Brought, Change};
 use super::merged::FULL_TOKENS;
@@ -224,8 +224,15 @@ impl Change<'_> {
             tokens: manifest.len() as u64,
             instances: Vec::new(),
         };
+        // A state that is here has all its elements here; only instances of them may be new.
+        let is_plain = incoming
+            .package
+            .is_none_or(|package| package.chains().is_empty());
         let mut brought = Vec::with_capacity(manifest.len());
         for (token_id, root) in &manifest {
+            if is_plain && self.name_known(token_id.as_str(), root, row.tag())? {
+                continue;
+            }
             let instances = match incoming.package {
                 Some(package) => self.put_token(package, root)?,
                 None => Vec::new(),
@@ -271,13 +278,37 @@ impl Change<'_> {
         package: &Package,
         root: &ElementHash,
     ) -> Result<Vec<ElementHash>, Error> {
+        if package.chains().is_empty() {
+            self.put_below(package, root)?;
+            return Ok(Vec::new());
+        }
         let store = &self.snapshot;
         let gathered = gather(&Layered { package, store }, root)?;
-        let pool = package.pool();
-        for element in gathered.elements.iter().filter_map(|hash| pool.get(hash)) {
-            self.batch.put(element.bytes())?;
+        for hash in &gathered.elements {
+            if let Some(element) = package.pool().verified(hash)? {
+                self.batch.put_verified(&element)?;
+            }
         }
         Ok(gathered.instances)
+    }
+
+    /// Puts what a package has below a root. What it does not have is in the store, with everything below it.
+    fn put_below(&mut self, package: &Package, root: &ElementHash) -> Result<(), Error> {
+        let mut waiting = vec![*root];
+        while let Some(hash) = waiting.pop() {
+            // Tokens share elements: those of an earlier one are in the batch.
+            if self.batch.body(&hash).is_some() {
+                continue;
+            }
+            if let Some(element) = package.pool().verified(&hash)? {
+                self.batch.put_verified(&element)?;
+                element.view().for_each_link(|link| waiting.push(link));
+            } else if self.snapshot.element(&hash)?.is_none() {
+                let wanted_by = format!("the token with root {root}");
+                return Err(uxf_codec::Error::MissingElement { hash, wanted_by }.into());
+            }
+        }
+        Ok(())
     }
 
     /// Writes the reference to a bundle, unless there is one that says as much.

@@ -8,8 +8,10 @@ use uxf_codec::ElementHash;
 use uxf_codec::json::Tape;
 use uxf_codec::token::{AssembleOptions, Assembler};
 
+use super::history::newest_state_hash;
 use super::join::{Known, join};
-use super::staged::Staged;
+use super::noted::SpentAmong;
+use super::staged::{HashedStaged, Staged};
 use super::{Wallet, WalletCounts};
 use crate::batch::{WalletRowChange, WriteBatch};
 use crate::error::Error;
@@ -18,6 +20,7 @@ use crate::profile::merge::SpentSet;
 use crate::snapshot::Snapshot;
 use crate::tables::schema::{WalletRowKind, wallet_key};
 use crate::tables::wallet_rows::{BundleRow, BundleTag, CANDIDATES_MAX, Candidate, JoinedRow};
+use crate::wallet::spent::list_key;
 use crate::wallet::{DedupKey, TokenStatus, TxfToken};
 
 /// Times a change is worked out again because somebody else was faster.
@@ -28,8 +31,13 @@ pub(super) struct Change<'w> {
     pub(super) wallet: &'w Wallet,
     pub(super) snapshot: Snapshot,
     pub(super) batch: WriteBatch,
-    pub(super) spent: Arc<SpentSet>,
-    pub(super) assembler: Assembler,
+    /// The reference's list of spent states, and what this change notes as spent.
+    pub(super) listed: Arc<SpentSet>,
+    pub(super) noted: SpentSet,
+    /// Keys of states of which this change rests on their not being spent.
+    unspent: BTreeSet<String>,
+    assembler: Assembler,
+    json: Vec<u8>,
     tokens: BTreeMap<String, Edited>,
 }
 
@@ -83,18 +91,20 @@ impl<'w> Change<'w> {
     fn begin(wallet: &'w Wallet) -> Result<Self, Error> {
         let snapshot = wallet.engine().snapshot()?;
         let mut batch = wallet.engine().begin();
-        let key = wallet.tombstones_key();
         let view = snapshot.profile(&wallet.profile);
-        let spent = wallet.read_spent(&view)?;
-        let version = view.version(&key)?;
-        // A state that is spent meanwhile must not be taken for one that is alive.
-        batch.expect_version(&wallet.profile, &key, version)?;
+        let (listed, version) = wallet.read_listed(&view)?;
+        // A state that is spent meanwhile must not be taken for one that is alive. Nothing here writes this list, so it
+        // stands in nobody's way; states with keys of their own are looked at one by one.
+        batch.expect_version(&wallet.profile, &list_key(&wallet.address), version)?;
         Ok(Self {
             wallet,
             snapshot,
             batch,
-            spent,
+            listed,
+            noted: SpentSet::default(),
+            unspent: BTreeSet::new(),
             assembler: Assembler::new(),
+            json: Vec::new(),
             tokens: BTreeMap::new(),
         })
     }
@@ -127,23 +137,33 @@ impl<'w> Change<'w> {
         Ok(self.measured_key_of(root, most)?.0)
     }
 
-    /// What a state is known by, and how many bytes of JSON it is, of which there may be so many.
+    /// What a state is known by, and how many bytes of JSON it is, of which there may be so many. Whatever it consists of
+    /// has been hashed then, what the batch puts when it was put.
     pub(super) fn measured_key_of(
         &mut self,
         root: &ElementHash,
         most: usize,
     ) -> Result<(DedupKey, usize), Error> {
-        let mut json = Vec::new();
         let staged = Staged {
             batch: &self.batch,
             snapshot: &self.snapshot,
         };
         let mut options = AssembleOptions::default();
         options.bytes_max = options.bytes_max.min(most);
-        self.assembler
-            .assemble(&staged, root, &options, &mut json)?;
+        // Of a token that the batch puts it puts most elements; of others, it puts none, and many are hashed together.
+        options.check_hashes = self.batch.body(root).is_none();
+        let (assembler, json) = (&mut self.assembler, &mut self.json);
+        json.clear();
+        if options.check_hashes {
+            assembler.assemble(&staged, root, &options, json)?;
+        } else {
+            assembler.assemble(&HashedStaged(staged), root, &options, json)?;
+        }
+        if let Some(hash) = newest_state_hash(&staged, root)? {
+            return Ok((DedupKey::State(hash), json.len()));
+        }
         let mut tape = Tape::new();
-        let token = TxfToken::new(tape.parse(&json)?);
+        let token = TxfToken::new(tape.parse(json)?);
         let token = token.ok_or(Error::UnknownInput)?;
         Ok((DedupKey::of(&token), json.len()))
     }
@@ -188,6 +208,40 @@ impl<'w> Change<'w> {
         self.settle(token_id, candidates)
     }
 
+    /// Names a state once more that is here already, by a bundle that says nothing else of it; whether it is.
+    ///
+    /// A root is a hash of everything below it, so what was read and judged of it holds. Where it is all that is known of
+    /// its token, and counts, there is nothing to join.
+    pub(super) fn name_known(
+        &mut self,
+        token_id: &str,
+        root: &ElementHash,
+        bundle: BundleTag,
+    ) -> Result<bool, Error> {
+        let Some(row) = &self.load(token_id)?.row else {
+            return Ok(false);
+        };
+        let is_settled = row.root == *root
+            && row.candidates.len() == 1
+            && matches!(row.status, TokenStatus::Valid | TokenStatus::Pending);
+        let mut candidates = row.candidates.clone();
+        let known = candidates.iter_mut().find(|one| one.root == *root);
+        let Some(candidate) = known.filter(|one| !one.keys.is_empty()) else {
+            return Ok(false);
+        };
+        self.release(candidate)?;
+        candidate.bundles.insert(bundle);
+        if is_settled {
+            if let Some(row) = &mut self.load(token_id)?.row {
+                row.candidates = candidates;
+            }
+            self.set_row(token_id)?;
+        } else {
+            self.settle(token_id, candidates)?;
+        }
+        Ok(true)
+    }
+
     /// A bundle names a token no longer. A state that nobody else names stays, unless another has all it has: a bundle
     /// that goes takes nothing with it.
     pub(super) fn forget(&mut self, token_id: &str, bundle: BundleTag) -> Result<(), Error> {
@@ -226,24 +280,6 @@ impl<'w> Change<'w> {
         self.settle(token_id, kept)
     }
 
-    /// Notes states as spent, here and in the profile. Tokens are to be settled after it.
-    pub(super) fn spend(&mut self, states: &[(String, String)]) -> Result<(), Error> {
-        if states.is_empty() {
-            return Ok(());
-        }
-        let now = self.wallet.engine().shared().options.clock.unix_millis();
-        let list: serde_json::Value = states
-            .iter()
-            .map(|(token_id, state_hash)| {
-                serde_json::json!({ "tokenId": token_id, "stateHash": state_hash, "timestamp": now })
-            })
-            .collect();
-        Arc::make_mut(&mut self.spent).join_remote(&list);
-        let key = self.wallet.tombstones_key();
-        self.batch
-            .put_value(&self.wallet.profile, &key, list.to_string().as_bytes())
-    }
-
     /// What is known of a token, without keeping it at hand.
     pub(super) fn peek(&self, token_id: &str) -> Result<Option<JoinedRow>, Error> {
         if let Some(edited) = self.tokens.get(token_id) {
@@ -255,17 +291,15 @@ impl<'w> Change<'w> {
 
     /// A row as it is to be: what was spent on other devices counts before [`Wallet::sync`] has hidden it.
     pub(super) fn current(&self, token_id: &str, row: JoinedRow) -> Result<JoinedRow, Error> {
-        let is_in_list = |hash: &str| self.spent.contains(token_id, hash);
-        let is_named = |one: &Candidate| {
-            let mut hashes = one.keys.iter().filter_map(DedupKey::state_hash);
-            hashes.any(is_in_list) || is_in_list(&one.root.to_string())
-        };
-        if !row.is_shown() || !row.candidates.iter().any(is_named) {
+        if !row.is_shown() {
+            return Ok(row);
+        }
+        let spent = self.spent_among(token_id, &row.candidates)?.hashes;
+        if spent.is_empty() {
             return Ok(row);
         }
         let known = Known {
-            token_id,
-            spent: &self.spent,
+            spent: &spent,
             options: &self.wallet.options,
         };
         Ok(join(&self.snapshot, row.candidates, &known)?.row)
@@ -299,22 +333,21 @@ impl<'w> Change<'w> {
 
     /// Joins what is known of a token, and puts row and inventory into the batch.
     fn settle(&mut self, token_id: &str, candidates: Vec<Candidate>) -> Result<(), Error> {
-        let key = wallet_key(self.wallet.inventory.id(), WalletRowKind::Token, token_id);
         if candidates.is_empty() {
             self.batch.remove_token(&self.wallet.inventory, token_id)?;
-            let edited = self.load(token_id)?;
-            edited.row = None;
-            let before = edited.before.clone();
-            let change = WalletRowChange {
-                before,
-                after: None,
-            };
-            self.batch.set_wallet_row(key, change);
-            return Ok(());
+            self.load(token_id)?.row = None;
+            return self.set_row(token_id);
+        }
+        let SpentAmong { hashes, unspent } = self.spent_among(token_id, &candidates)?;
+        for (key, version) in unspent {
+            if !self.unspent.contains(&key) {
+                let profile = &self.wallet.profile;
+                self.batch.expect_version(profile, &key, version)?;
+                self.unspent.insert(key);
+            }
         }
         let known = Known {
-            token_id,
-            spent: &self.spent,
+            spent: &hashes,
             options: &self.wallet.options,
         };
         let staged = Staged {
@@ -346,12 +379,20 @@ impl<'w> Change<'w> {
             self.batch
                 .set_token_with(inventory, token_id, &row.root, &instances)?;
         }
-        let after = Some(row.encode().into_boxed_slice());
+        self.load(token_id)?.row = Some(row);
+        self.set_row(token_id)
+    }
+
+    /// Puts the row of a token into the batch as it is to be.
+    fn set_row(&mut self, token_id: &str) -> Result<(), Error> {
+        let key = wallet_key(self.wallet.inventory.id(), WalletRowKind::Token, token_id);
         let edited = self.load(token_id)?;
-        edited.row = Some(row);
-        let before = edited.before.clone();
-        self.batch
-            .set_wallet_row(key, WalletRowChange { before, after });
+        let row = edited.row.as_ref();
+        let change = WalletRowChange {
+            before: edited.before.clone(),
+            after: row.map(|row| row.encode().into_boxed_slice()),
+        };
+        self.batch.set_wallet_row(key, change);
         Ok(())
     }
 

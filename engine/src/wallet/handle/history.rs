@@ -117,6 +117,32 @@ impl History {
     }
 }
 
+/// The state hash, in hex, that the proof of the newest transaction below a root names, or of the genesis if there is none.
+/// `None` if it names none.
+pub(super) fn newest_state_hash<S: ElementSource>(
+    source: &S,
+    root: &ElementHash,
+) -> Result<Option<String>, uxf_codec::Error> {
+    let Some(bytes) = source.element(root)? else {
+        return Ok(None);
+    };
+    let view = ElementView::parse(bytes.as_ref())?;
+    let newest = match view.child("transactions") {
+        Some(ChildView::Many(list)) => list.iter().last(),
+        _ => None,
+    };
+    let Some(hash) = newest.or_else(|| view.one("genesis")) else {
+        return Ok(None);
+    };
+    let step = Step {
+        hash,
+        core: None,
+        is_proven: false,
+    };
+    let state_hash = step.proven_state_hash(source)?;
+    Ok(state_hash.filter(|hash| !hash.is_empty()))
+}
+
 impl Step {
     fn read<S: ElementSource>(source: &S, hash: ElementHash) -> Result<Self, uxf_codec::Error> {
         let mut step = Self {

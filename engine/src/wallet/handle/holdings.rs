@@ -6,6 +6,7 @@ use uxf_codec::package::Package;
 use uxf_codec::token::Deconstructor;
 use uxf_codec::{ElementBatch, ElementHash};
 
+use super::ahead::TakenApart;
 use super::change::{Brought, Change};
 use crate::error::Error;
 use crate::tables::wallet_rows::{CANDIDATES_MAX, JoinedRow};
@@ -20,6 +21,8 @@ pub(super) struct StoreHoldings<'h, 'w, 'p> {
     elements: ElementBatch,
     /// Where the elements of the token are, if they need not be made of its JSON.
     pub(super) source: Option<(&'p Package, ElementHash)>,
+    /// The token under way, if it was taken apart already.
+    pub(super) taken_apart: Option<TakenApart>,
     /// What the token under way is known by. A state may be known by several keys, of which the rules see one.
     pub(super) wanted: Option<DedupKey>,
     /// Whether that is the hash of a state the token has left, so that it says nothing of whether the token was spent.
@@ -55,9 +58,12 @@ impl Holdings for StoreHoldings<'_, '_, '_> {
             return Ok(false);
         }
         let change = self.change.borrow();
-        let spent = &change.spent;
+        let is_spent = |token_id: &str| {
+            let is_spent = change.is_spent(token_id, state_hash);
+            is_spent.map_err(|error| self.fail(error))
+        };
         let lower = token_id.to_ascii_lowercase();
-        Ok(spent.contains(token_id, state_hash) || spent.contains(&lower, state_hash))
+        Ok(is_spent(&lower)? || (lower != token_id && is_spent(token_id)?))
     }
 
     fn take(&mut self, token: &IncomingToken<'_>) -> Result<Taken, Failed> {
@@ -72,6 +78,7 @@ impl<'h, 'w> StoreHoldings<'h, 'w, '_> {
             deconstructor: Deconstructor::new(),
             elements: ElementBatch::new(),
             source: None,
+            taken_apart: None,
             wanted: None,
             is_borrowed: false,
             failed: RefCell::new(None),
@@ -123,6 +130,12 @@ impl StoreHoldings<'_, '_, '_> {
         let (token_id, root, instances) = if let Some((package, root)) = self.source {
             let instances = change.put_token(package, &root)?;
             (token.id().to_ascii_lowercase(), root, instances)
+        } else if let Some(taken_apart) = &self.taken_apart
+            && let Some(summary) = taken_apart.summary()
+        {
+            taken_apart.put(&mut change.batch)?;
+            let token_id = summary.token_id.as_str().to_owned();
+            (token_id, summary.root, Vec::new())
         } else {
             self.elements.clear();
             let node = token.token().node();

@@ -5,6 +5,7 @@ use uxf_codec::json::{Kind, Node, Tape};
 use uxf_codec::package::Package;
 use uxf_codec::token::{AssembleOptions, Assembler};
 
+use super::ahead::{Ahead, GROUP_TOKENS, TakenApart};
 use super::change::Change;
 use super::holdings::StoreHoldings;
 use super::{Wallet, WalletCounts};
@@ -189,27 +190,54 @@ impl Wallet {
         options: WalletImportOptions,
         report: &mut WalletImportReport,
     ) -> Result<(), Error> {
+        let is_json = offers.iter().all(|offer| offer.source.is_none());
+        if !is_json || offers.len() <= GROUP_TOKENS {
+            return self.import_in_turn(offers, spent, options, &mut Ahead::default(), report);
+        }
+        let tokens = offers.iter().map(|offer| offer.token).collect();
+        std::thread::scope(|scope| {
+            let mut ahead = Ahead::begin(scope, self, tokens);
+            self.import_in_turn(offers, spent, options, &mut ahead, report)
+        })
+    }
+
+    fn import_in_turn(
+        &self,
+        offers: &[Offer<'_>],
+        spent: &[(String, String)],
+        options: WalletImportOptions,
+        ahead: &mut Ahead,
+        report: &mut WalletImportReport,
+    ) -> Result<(), Error> {
         let mut next = 0;
         let mut spent = spent;
         while next < offers.len() || !spent.is_empty() {
-            let rest = offers.get(next..).unwrap_or_default();
+            ahead.forget_before(next);
+            // A dry run has no commits between which what it did would be seen.
+            let most = if options.dry_run {
+                usize::MAX
+            } else {
+                COMMIT_TOKENS
+            };
+            let (noted, later) = spent.split_at(spent.len().min(most));
+            // All that was sent away is noted before anything is offered.
+            let rest = match later {
+                [] => offers.get(next..).unwrap_or_default(),
+                _ => &[],
+            };
             let work = |change: &mut Change<'_>| {
-                change.spend_new(spent)?;
-                // A dry run has no commits between which what it did would be seen.
-                let most = if options.dry_run {
-                    usize::MAX
-                } else {
-                    COMMIT_TOKENS
-                };
-                change.import(rest, options.mode, most)
+                change.spend_new(noted)?;
+                change.import(rest, options.mode, most, |at| ahead.get(next + at))
             };
             let (verdicts, counts) = if options.dry_run {
                 (self.dry_run(work)?, WalletCounts::default())
             } else {
                 self.change(work)?
             };
-            next += verdicts.len().max(1);
-            spent = &[];
+            if later.is_empty() {
+                next += verdicts.len().max(1);
+            }
+            spent = later;
             report.counts.add(counts);
             for verdict in verdicts {
                 report.add(verdict);
@@ -271,30 +299,19 @@ pub(super) fn sent_away(file: &TokenFile<'_>) -> Vec<(String, String)> {
 }
 
 impl Change<'_> {
-    /// Notes states as spent, as far as they are not yet, and joins their tokens anew.
-    pub(super) fn spend_new(&mut self, states: &[(String, String)]) -> Result<(), Error> {
-        let is_new = |(token_id, hash): &&(String, String)| !self.spent.contains(token_id, hash);
-        let new: Vec<_> = states.iter().filter(is_new).cloned().collect();
-        self.spend(&new)?;
-        for (token_id, _) in &new {
-            if self.peek(token_id)?.is_some() {
-                self.note(token_id, |_| ())?;
-            }
-        }
-        Ok(())
-    }
-
     /// Imports tokens until there is enough for one commit.
     fn import(
         &mut self,
         offers: &[Offer<'_>],
         mode: ImportMode,
         most: usize,
+        mut taken_apart: impl FnMut(usize) -> Option<TakenApart>,
     ) -> Result<Vec<Verdict>, Error> {
         let mut holdings = StoreHoldings::new(self);
         let mut verdicts = Vec::new();
-        for offer in offers.iter().take(most) {
+        for (at, offer) in offers.iter().take(most).enumerate() {
             holdings.source = offer.source;
+            holdings.taken_apart = taken_apart(at);
             let token = TxfToken::new(offer.token);
             holdings.wanted = token.map(|token| DedupKey::of(&token));
             holdings.is_borrowed = token.is_some_and(|token| token.has_borrowed_state_hash());

@@ -3,6 +3,7 @@
 //! A function of the states, of what was spent, and of what the application verifies: neither the order in which they came
 //! nor who brought them matters, so two devices that know the same say the same.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use uxf_codec::canonical::{ChildView, ElementView};
@@ -17,15 +18,14 @@ use super::history::History;
 use super::staged::WithRoot;
 use super::{ProofVerifier, WalletOptions};
 use crate::bundles::Branches;
-use crate::profile::merge::SpentSet;
 use crate::tables::wallet_rows::{BundleTag, Candidate, JoinedRow};
 use crate::wallet::{DedupKey, DispositionReason, TokenStatus, TxfToken};
 
 /// What is known of a token beside its candidates.
 #[derive(Clone, Copy)]
 pub(super) struct Known<'k> {
-    pub(super) token_id: &'k str,
-    pub(super) spent: &'k SpentSet,
+    /// Names of its candidates that were spent.
+    pub(super) spent: &'k BTreeSet<String>,
     pub(super) options: &'k WalletOptions,
 }
 
@@ -51,7 +51,7 @@ impl Candidate {
         history: &History,
         known: &Known<'_>,
     ) -> Result<bool, uxf_codec::Error> {
-        let is_in_list = |hash: &str| known.spent.contains(known.token_id, hash);
+        let is_in_list = |hash: &str| known.spent.contains(hash);
         let hashes = self.keys.iter().filter_map(DedupKey::state_hash);
         let mut named: Vec<_> = hashes.filter(|hash| is_in_list(hash)).collect();
         // A token that was spent once and is on its way back may have no other key than that of the state it was spent in.
@@ -297,7 +297,11 @@ fn judge<S: ElementSource>(
             joined.row.heads = entry.conflicting_heads;
         }
     }
-    let history = History::read(source, &root)?;
+    let candidate = field.0.iter().find(|one| one.candidate.root == root);
+    let history = match candidate {
+        Some(one) => Cow::Borrowed(&one.history),
+        None => Cow::Owned(History::read(source, &root)?),
+    };
     if joined.row.status == TokenStatus::Valid && !history.is_last_proven() {
         joined.row.status = TokenStatus::Pending;
     }

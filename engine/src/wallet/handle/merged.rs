@@ -198,9 +198,9 @@ impl Change<'_> {
         if row.status == TokenStatus::Spent {
             return Ok(Vec::new());
         }
+        let spent = self.spent_among(token_id, &row.candidates)?.hashes;
         let known = Known {
-            token_id,
-            spent: &self.spent,
+            spent: &spent,
             options: &self.wallet.options,
         };
         Ok(to_merge(&self.snapshot, &row.candidates, tags, &known)?)

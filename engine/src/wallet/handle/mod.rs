@@ -5,10 +5,11 @@
 //! named, which of them counts, and why. A change reads the rows of the tokens it names, works out what they come to,
 //! and commits rows, pins, references and the inventory together.
 //!
-//! Working out happens on the caller's thread, because it reads transactions and may ask the application; the writer only
-//! compares. Every row written says what it was when it was read, and so does the list of spent states: if one of them
-//! differs by then, nothing of the batch is applied and the change is worked out again.
+//! Working out happens on the caller's thread, because it reads transactions and may ask the application; the writer
+//! only compares. Every row written says what it was when it was read, and every state that is taken for alive that it
+//! was not spent: if one of them differs by then, nothing of the batch is applied and the change is worked out again.
 
+mod ahead;
 mod archived;
 mod bundle;
 mod change;
@@ -20,6 +21,7 @@ mod import;
 mod join;
 mod merged;
 mod names;
+mod noted;
 mod read;
 mod rules;
 mod save;
@@ -49,7 +51,7 @@ use crate::error::Error;
 use crate::inventory::Inventory;
 use crate::profile::keys::AddressId;
 use crate::profile::merge::SpentSet;
-use crate::profile::{Profile, ProfileError, ValueVersion};
+use crate::profile::{Profile, ProfileError, ValueVersion, Watch};
 
 /// The tokens of one address of a profile. Cheap to clone.
 ///
@@ -78,16 +80,18 @@ pub struct Wallet {
     inventory: Inventory,
     options: Arc<WalletOptions>,
     spent: Arc<Mutex<ReadSpent>>,
+    /// Tells what was noted as spent since every token was last compared with that. `None` while that is being done,
+    /// and if it was not done to the end.
+    hidden: Arc<Mutex<Option<Watch>>>,
     derived: derived::SharedDerived,
 }
 
-/// The list of spent states as it was read last. Reading it takes as long as it is, and most changes find it as it was.
+/// The reference's list of spent states as it was read last. Reading it takes as long as it is, and nothing here
+/// changes it.
 #[derive(Debug, Default)]
 struct ReadSpent {
     version: Option<ValueVersion>,
-    spent: Arc<SpentSet>,
-    /// The version that every token was last compared with. A token that is joined later is joined with a newer one.
-    hidden: Option<ValueVersion>,
+    listed: Arc<SpentSet>,
 }
 
 /// What a change did to the tokens that a wallet shows.
@@ -135,6 +139,7 @@ impl Engine {
             address: address.clone(),
             options: Arc::new(options),
             spent: Arc::default(),
+            hidden: Arc::default(),
             derived: Arc::default(),
         })
     }
@@ -166,10 +171,6 @@ impl Wallet {
     /// The store it is part of.
     pub const fn engine(&self) -> &Engine {
         self.profile.engine()
-    }
-
-    fn tombstones_key(&self) -> String {
-        format!("{}.tombstones", self.address)
     }
 
     /// What was read of the list of spent states. Whoever panics with it in hand leaves it whole.

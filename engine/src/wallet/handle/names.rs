@@ -24,6 +24,15 @@ impl Profile {
         });
         Ok(addresses.collect())
     }
+
+    /// The bundles that the profile names, whatever became of them, and the references that cannot be read.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Corrupted`].
+    pub fn bundles(&self) -> Result<BundleRefs, Error> {
+        let snapshot = self.engine().snapshot()?;
+        Wallet::bundle_refs(&snapshot.profile(self))
+    }
 }
 
 impl Wallet {
@@ -33,7 +42,6 @@ impl Wallet {
     /// # Errors
     /// [`Error::Io`], [`Error::Corrupted`].
     pub fn bundles(&self) -> Result<BundleRefs, Error> {
-        let snapshot = self.engine().snapshot()?;
-        Self::bundle_refs(&snapshot.profile(&self.profile))
+        self.profile.bundles()
     }
 }

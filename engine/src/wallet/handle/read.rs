@@ -7,10 +7,8 @@ use uxf_codec::ElementHash;
 
 use super::Wallet;
 use crate::error::{During as _, Error};
-use crate::profile::merge::SpentSet;
-use crate::profile::{ProfileError, ProfileView};
 use crate::snapshot::Snapshot;
-use crate::tables::schema::{WalletRowKind, split_wallet_key, wallet_key, wallets};
+use crate::tables::schema::{WalletRowKind, split_wallet_key, wallet_key};
 use crate::tables::wallet_rows::{BundleRow, BundleTag, JoinedRow};
 use crate::wallet::DispositionReason;
 
@@ -213,7 +211,7 @@ impl Wallet {
         kind: WalletRowKind,
         name: &str,
     ) -> Result<Option<Vec<u8>>, Error> {
-        let Some(table) = wallets(snapshot.txn())? else {
+        let Some(table) = snapshot.wallets()? else {
             return Ok(None);
         };
         let key = wallet_key(self.inventory.id(), kind, name);
@@ -228,7 +226,7 @@ impl Wallet {
         // No name begins with this byte, which is in no text.
         let mut end = first.clone();
         end.push(0xff);
-        let rows = match wallets(snapshot.txn())? {
+        let rows = match snapshot.wallets()? {
             Some(table) => {
                 let rows = table.range(first.as_slice()..end.as_slice());
                 Some(rows.during("reading a wallet")?)
@@ -255,28 +253,6 @@ impl Wallet {
     fn names(&self, snapshot: &Snapshot) -> Result<Names, Error> {
         let rows = self.bundle_rows(snapshot)?.into_iter();
         Ok(rows.map(|(cid, row)| (row.tag(), cid.into())).collect())
-    }
-
-    /// What was spent. A list that cannot be read is an error: taken for an empty one it would bring tokens back.
-    pub(super) fn read_spent(&self, view: &ProfileView<'_>) -> Result<Arc<SpentSet>, Error> {
-        let key = self.tombstones_key();
-        // The default is right for a list that was never written.
-        let version = view.version(&key)?;
-        let mut read = self.spent_memory();
-        if read.version == version {
-            return Ok(Arc::clone(&read.spent));
-        }
-        let spent = match view.get(&key)? {
-            None => SpentSet::default(),
-            Some(value) => {
-                let text = core::str::from_utf8(value.as_bytes()).ok();
-                let spent = text.and_then(|text| SpentSet::parse(text).ok());
-                spent.ok_or(ProfileError::Unmergeable { key })?
-            }
-        };
-        read.version = version;
-        read.spent = Arc::new(spent);
-        Ok(Arc::clone(&read.spent))
     }
 }
 

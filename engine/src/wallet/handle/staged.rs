@@ -1,3 +1,4 @@
+use uxf_codec::canonical::VerifiedElement;
 use uxf_codec::{ElementHash, ElementSource};
 
 use crate::batch::WriteBatch;
@@ -36,6 +37,29 @@ impl ElementSource for Staged<'_> {
             Some(bytes) => Ok(Some(StagedBytes::Batch(bytes))),
             None => Ok(self.snapshot.element(hash)?.map(StagedBytes::Store)),
         }
+    }
+}
+
+/// The same, with what comes from the store hashed when it is read. What a batch puts was hashed then.
+#[derive(Clone, Copy)]
+pub(super) struct HashedStaged<'s>(pub(super) Staged<'s>);
+
+impl<'s> ElementSource for HashedStaged<'s> {
+    type Bytes<'a>
+        = StagedBytes<'s>
+    where
+        Self: 'a;
+
+    fn element(&self, hash: &ElementHash) -> Result<Option<StagedBytes<'s>>, uxf_codec::Error> {
+        let Staged { batch, snapshot } = self.0;
+        if let Some(bytes) = batch.body(hash) {
+            return Ok(Some(StagedBytes::Batch(bytes)));
+        }
+        let Some(bytes) = snapshot.element(hash)? else {
+            return Ok(None);
+        };
+        VerifiedElement::expect(bytes.as_ref(), *hash)?;
+        Ok(Some(StagedBytes::Store(bytes)))
     }
 }
 

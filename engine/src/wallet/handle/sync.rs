@@ -1,10 +1,13 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{MutexGuard, PoisonError};
 
 use super::{RecoveryReport, Wallet, WalletCounts};
 use crate::bundles::{BundleRef, BundleStatus};
 use crate::error::Error;
+use crate::profile::{Watch, WatchEvent};
 use crate::tables::schema::WalletRowKind;
 use crate::tables::wallet_rows::JoinedRow;
+use crate::wallet::spent::{entry_prefix, list_key, read};
 
 /// Tokens that are joined anew in one commit.
 const SETTLED_AT_ONCE: usize = 1_024;
@@ -139,29 +142,21 @@ impl Wallet {
         Ok(())
     }
 
-    /// Joins the tokens anew of which a state was spent elsewhere.
+    /// Joins the tokens anew of which a state was spent elsewhere. Only what was noted since the last time is looked
+    /// at, unless this is the first time or it is not known what that is.
     fn hide_spent(&self, report: &mut SyncReport) -> Result<(), Error> {
-        let (affected, version) = {
-            let snapshot = self.engine().snapshot()?;
-            let view = snapshot.profile(&self.profile);
-            let version = view.version(&self.tombstones_key())?;
-            if self.spent_memory().hidden == version {
-                return Ok(());
+        // It is put back when all is done: an error, or somebody who asks meanwhile, looks at everything.
+        let watch = self.hidden_up_to().take();
+        let (watch, noted) = match watch {
+            Some(watch) => {
+                let noted = self.noted_since(&watch);
+                (watch, noted)
             }
-            let spent = self.read_spent(&view)?;
-            let mut affected = Vec::new();
-            for (token_id, state_hash, _) in spent.iter() {
-                let Some(row) = self.row(&snapshot, WalletRowKind::Token, token_id)? else {
-                    continue;
-                };
-                let row = JoinedRow::decode(token_id, &row)?;
-                let is_named = row.candidates.iter().any(|one| one.is_named(state_hash));
-                if row.is_shown() && is_named {
-                    affected.push(token_id.to_owned());
-                }
-            }
-            affected.dedup();
-            (affected, version)
+            None => (self.profile.watch(&list_key(&self.address)), None),
+        };
+        let affected = match noted {
+            Some(keys) => self.named_by(&keys)?,
+            None => self.named_by_any()?,
         };
         for tokens in affected.chunks(SETTLED_AT_ONCE) {
             let ((), counts) = self.change(|change| {
@@ -170,8 +165,67 @@ impl Wallet {
             })?;
             report.counts.add(counts);
         }
-        self.spent_memory().hidden = version;
+        *self.hidden_up_to() = Some(watch);
         Ok(())
+    }
+
+    /// The entries that a watch tells of; `None` if it has missed some, or the list is another one.
+    fn noted_since(&self, watch: &Watch) -> Option<BTreeSet<Box<str>>> {
+        let prefix = entry_prefix(&self.address);
+        let mut keys = Some(BTreeSet::new());
+        while let Some(event) = watch.try_next() {
+            match (event, &mut keys) {
+                (WatchEvent::Changed { key, .. }, Some(all)) if key.starts_with(&prefix) => {
+                    all.insert(key);
+                }
+                _ => keys = None,
+            }
+        }
+        keys
+    }
+
+    /// Tokens that are shown and that entries name.
+    fn named_by(&self, keys: &BTreeSet<Box<str>>) -> Result<Vec<String>, Error> {
+        let snapshot = self.engine().snapshot()?;
+        let view = snapshot.profile(&self.profile);
+        let mut affected = BTreeSet::new();
+        for key in keys {
+            for (token_id, state_hash, _) in read(&view, key)?.iter() {
+                let Some(row) = self.row(&snapshot, WalletRowKind::Token, token_id)? else {
+                    continue;
+                };
+                let row = JoinedRow::decode(token_id, &row)?;
+                let is_named = row.candidates.iter().any(|one| one.is_named(state_hash));
+                if row.is_shown() && is_named {
+                    affected.insert(token_id.to_owned());
+                }
+            }
+        }
+        Ok(affected.into_iter().collect())
+    }
+
+    /// Tokens that are shown and that the list or an entry names.
+    fn named_by_any(&self) -> Result<Vec<String>, Error> {
+        let snapshot = self.engine().snapshot()?;
+        let view = snapshot.profile(&self.profile);
+        let (listed, _) = self.read_listed(&view)?;
+        let mut affected = Vec::new();
+        for row in self.rows(&snapshot, WalletRowKind::Token)? {
+            let (token_id, row) = row?;
+            let row = JoinedRow::decode(&token_id, &row)?;
+            if !row.is_shown() {
+                continue;
+            }
+            let among = self.spent_among(&view, &listed, &token_id, &row.candidates)?;
+            if !among.hashes.is_empty() {
+                affected.push(token_id);
+            }
+        }
+        Ok(affected)
+    }
+
+    fn hidden_up_to(&self) -> MutexGuard<'_, Option<Watch>> {
+        self.hidden.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

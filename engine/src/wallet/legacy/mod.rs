@@ -10,6 +10,7 @@ mod error;
 mod files;
 mod lock;
 mod moving;
+mod spent_list;
 mod values;
 
 pub use self::check::Moved;

@@ -3,12 +3,14 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::files::FileRole;
+use super::spent_list::{plan_spent, put_spent, spent_list};
 use super::{LegacyError, LegacyWallet};
 use crate::error::Error;
 use crate::profile::keys::{AddressId, Class, classify, to_profile_key};
-use crate::profile::merge::{Merged, Merger, SpentSet, canonical_text, whole_number};
+use crate::profile::merge::{Merged, Merger, canonical_text, whole_number};
 use crate::profile::{Profile, ProfileError};
 use crate::wallet::outbox_mark_key;
+use crate::wallet::spent::list_key;
 
 /// Behind the address in the key of a history, of which the records of both sides are kept.
 const HISTORY: &str = ".transactionHistory";
@@ -126,10 +128,7 @@ pub(super) fn list_value(
     text: String,
 ) -> Option<Incoming> {
     let (key, text) = match role {
-        FileRole::Tombstones => {
-            let spent = SpentSet::parse(&text).ok()?;
-            (format!("{address}.tombstones"), spent.format())
-        }
+        FileRole::Tombstones => (list_key(address), text),
         FileRole::History => (format!("{address}{HISTORY}"), text),
         FileRole::List(name) => {
             let name = name.strip_prefix('_').unwrap_or(name);
@@ -212,7 +211,10 @@ impl ValuesMoved {
 
 /// What would become of a value, or became of it before.
 pub(super) fn fate(profile: &Profile, value: &Incoming) -> Result<Fate, LegacyError> {
-    Ok(plan(profile, value)?.0)
+    match spent_list(value) {
+        Some((address, spent)) => Ok(plan_spent(profile, &address, spent)?.0),
+        None => Ok(plan(profile, value)?.0),
+    }
 }
 
 /// What becomes of a value, and the text to be written for it where that is another one.
@@ -268,6 +270,9 @@ fn plan(profile: &Profile, value: &Incoming) -> Result<(Fate, Option<String>), L
 }
 
 fn put(profile: &Profile, value: &Incoming) -> Result<Fate, LegacyError> {
+    if let Some((address, spent)) = spent_list(value) {
+        return put_spent(profile, &address, spent);
+    }
     let (fate, text) = plan(profile, value)?;
     if !matches!(fate, Fate::Moved | Fate::Joined) {
         return Ok(fate);
@@ -275,8 +280,6 @@ fn put(profile: &Profile, value: &Incoming) -> Result<Fate, LegacyError> {
     let text = text.as_deref().unwrap_or(&value.text);
     match profile.put(&value.key, text.as_bytes()) {
         Ok(()) => Ok(fate),
-        // The spent states decide what counts: without them nothing may be moved in.
-        Err(error) if classify(&value.key) == Class::Synced(Merger::SpentSet) => Err(error.into()),
         Err(
             Error::Profile(
                 ProfileError::KeyLength { .. }

@@ -3,9 +3,9 @@ use std::sync::Arc;
 use super::super::Writer;
 use super::super::transaction::Transaction;
 use crate::error::{During as _, Error};
-use crate::replica::Recent;
+use crate::replica::{Levels, Recent, SumChange, update_sums};
 use crate::tables::profile_rows::encode_key;
-use crate::tables::schema::{COMMITS, KEYS, LOGS, PROFILES, commit_key};
+use crate::tables::schema::{COMMITS, KEYS, LOGS, PROFILES, SUMS, commit_key};
 
 impl Writer {
     /// Writes what the commits since the last checkpoint came to into the tables. The next commit begins another
@@ -27,19 +27,25 @@ impl Writer {
         Ok(())
     }
 
+    /// Writes the keys, and what follows from them for the sums over runs of keys.
     fn write_keys(&self, tx: &Transaction) -> Result<(), Error> {
-        let mut table = tx.txn.open_table(KEYS).during("opening keys-1")?;
+        let mut table = tx.txn.open_table(KEYS).during("opening keys-2")?;
+        let levels = Levels::new(&self.shared.header.index_key);
         let mut row = Vec::new();
-        self.recent.for_each(|key, state| {
+        let mut changes = Vec::new();
+        self.recent.for_each_change(|key, state, stored| {
             let profile = key.first_chunk::<4>().copied().map(u32::from_be_bytes);
             let number_of =
                 |log| profile.and_then(|profile| self.replica.numbers.number(profile, log));
             encode_key(state, &mut row, number_of)?;
+            changes.extend(SumChange::new(&levels, key, stored, &state.sum()));
             table
                 .insert(key, row.as_slice())
                 .during("writing a key")
                 .map(drop)
-        })
+        })?;
+        let mut sums = tx.txn.open_table(SUMS).during("opening sums-1")?;
+        update_sums(&mut sums, &table, &changes)
     }
 
     fn write_commits(&self, tx: &Transaction) -> Result<(), Error> {

@@ -4,12 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use redb::ReadableTable as _;
+use uxf_codec::ElementHash;
 
 use super::super::Writer;
 use super::super::transaction::{Changed, ChangedKeys, NewRow, RowSource, Transaction};
 use crate::error::{During as _, Error};
 use crate::oplog::identity::LogId;
-use crate::oplog::{CheckpointBuilder, CheckpointStart, Head, OpKind, Operation, Segment};
+use crate::oplog::{
+    CheckpointBuilder, CheckpointStart, Head, ItemHash, OpKind, Operation, Segment,
+};
 use crate::options::Durability;
 use crate::profile::ProfileError;
 use crate::profile::change::{ReadCheckpoint, ReadSegment};
@@ -149,7 +152,7 @@ impl Writer {
             }
             Ok::<_, Error>(())
         })?;
-        let table = tx.txn.open_table(KEYS).during("opening keys-1")?;
+        let table = tx.txn.open_table(KEYS).during("opening keys-2")?;
         for row in table.range::<&[u8]>(&prefix[..]..).during("reading keys")? {
             let (key, row) = row.during("reading keys")?;
             let key = key.value();
@@ -325,14 +328,7 @@ impl Writer {
             return Ok(seq);
         }
         for link in segment.links() {
-            let Some((seq, _)) = self.lookup(self.shared.fingerprint(&link))? else {
-                return Err(Error::corrupted(
-                    "blocks-1",
-                    link,
-                    "INV-COUNT-1: a named block is not stored",
-                ));
-            };
-            self.apply_change(tx, seq, 1, 0)?;
+            self.hold_link(tx, &link)?;
         }
         let row = NewRow {
             kind: BlockKind::Segment,
@@ -340,6 +336,19 @@ impl Writer {
             pins: 0,
         };
         self.append_held(tx, &segment.hash, segment.bytes.len(), row)
+    }
+
+    /// Counts the reference of a new block to one that holds a value of it.
+    pub(super) fn hold_link(
+        &mut self,
+        tx: &mut Transaction,
+        link: &ElementHash,
+    ) -> Result<(), Error> {
+        let Some((seq, _)) = self.lookup(self.shared.fingerprint(link))? else {
+            let reason = "INV-COUNT-1: a named block is not stored";
+            return Err(Error::corrupted("blocks-1", link, reason));
+        };
+        self.apply_change(tx, seq, 1, 0)
     }
 
     /// Takes the operations of a segment in: what counts already lies here now.
@@ -353,7 +362,7 @@ impl Writer {
         changed: &mut Vec<(Box<str>, OpKind)>,
     ) -> Result<(), Error> {
         let keep = self.keep(tx);
-        let table = tx.txn.open_table(KEYS).during("opening keys-1")?;
+        let table = tx.txn.open_table(KEYS).during("opening keys-2")?;
         for entry in &segment.entries {
             let name = segment.key(&entry.part);
             let key = value_key(profile, name);
@@ -362,8 +371,11 @@ impl Writer {
                 start: u32::try_from(entry.part.value.start).unwrap_or(u32::MAX),
                 len: u32::try_from(entry.part.value.len()).unwrap_or(u32::MAX),
             };
+            let stamp = entry.stamp(log);
+            let value = segment.value(&entry.part);
             let counted = Counted {
-                stamp: entry.stamp(log),
+                stamp,
+                hash: ItemHash::of_parts(&stamp, entry.part.kind, name, value),
                 kind: entry.part.kind,
                 entry: entry.part.entry,
                 place,
@@ -378,7 +390,7 @@ impl Writer {
                     stored.map(Option::unwrap_or_default)
                 },
                 |state| {
-                    let is_known = state.relocate(log, entry.seq, place);
+                    let is_known = state.relocate(&counted);
                     is_new = !is_known && state.apply(counted, folding(name));
                     is_known || is_new
                 },

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use redb::ReadableTable as _;
 
 use super::super::Writer;
-use super::super::transaction::{RowSource, Transaction};
+use super::super::transaction::Transaction;
 use super::ProfilePlan;
+use super::alone::Taking;
 use crate::error::{During as _, Error};
 use crate::oplog::identity::{Certificate, LogId, Revocation};
 use crate::oplog::{Appended, Commit, CommitId, ForkProof, LOGS_MAX, LogError, LogHead};
@@ -22,17 +23,17 @@ const PARKED_MAX: usize = 4_096;
 const PARKED_BYTES_MAX: usize = 64 << 20;
 
 /// What arrived, as far as it was looked at.
-struct Arriving {
+pub(super) struct Arriving {
     plan: ProfilePlan,
     /// Ends of the logs that were touched, and of those with parked commits at their end.
-    heads: BTreeMap<LogId, LogHead>,
+    pub(super) heads: BTreeMap<LogId, LogHead>,
     parked_heads: BTreeMap<LogId, LogHead>,
     certificates: Vec<Certificate>,
     revocations: Vec<Revocation>,
-    forks: BTreeMap<LogId, u64>,
+    pub(super) forks: BTreeMap<LogId, u64>,
     /// Logs whose checkpoint is too far ahead of the clock.
     waiting: BTreeSet<LogId>,
-    now_ms: u64,
+    pub(super) now_ms: u64,
 }
 
 impl Writer {
@@ -77,6 +78,13 @@ impl Writer {
                 };
             }
         }
+        for alone in &part.alone {
+            match self.judge_alone(tx, profile, alone, &arriving)? {
+                Taking::New => arriving.plan.alone.push(Arc::clone(alone)),
+                Taking::Known => arriving.plan.known += 1,
+                Taking::LeftOut => arriving.plan.left_out += 1,
+            }
+        }
         self.check_room(profile, &arriving)?;
         let now = arriving.now_ms;
         let drift = self.shared.options.drift_ms;
@@ -85,7 +93,8 @@ impl Writer {
         let checkpoints = arriving.plan.checkpoints.iter();
         let times = commits
             .map(|commit| commit.header.time)
-            .chain(checkpoints.map(|one| one.signed.header().time));
+            .chain(checkpoints.map(|one| one.signed.header().time))
+            .chain(arriving.plan.alone.iter().map(|alone| alone.stamp.time));
         for time in times {
             clock.observe(time, now, drift);
         }
@@ -151,7 +160,7 @@ impl Writer {
     }
 
     /// Whether the device may have written a log up to an operation.
-    fn check_writer(
+    pub(super) fn check_writer(
         &self,
         profile: u32,
         log: LogId,
@@ -331,12 +340,10 @@ impl Writer {
     /// The bytes of a commit's block, in the database or in this transaction.
     pub(super) fn block_bytes(tx: &Transaction, seq: u64) -> Result<Vec<u8>, Error> {
         let new = seq.checked_sub(tx.first_new);
-        if let Some(row) = new.and_then(|at| tx.rows.get(usize::try_from(at).ok()?)) {
-            match &row.source {
-                RowSource::Commit(commit) => return Ok(commit.bytes.clone()),
-                RowSource::Segment(segment) => return Ok(segment.bytes.clone()),
-                RowSource::Entry { .. } => {}
-            }
+        if let Some(row) = new.and_then(|at| tx.rows.get(usize::try_from(at).ok()?))
+            && let Some((_, bytes)) = row.source.block()
+        {
+            return Ok(bytes.to_vec());
         }
         let table = tx.txn.open_table(BLOCKS).during("opening blocks-1")?;
         let row = table.get(seq).during("reading a block")?;
@@ -358,6 +365,7 @@ impl Writer {
         }
         let new = |log: &&LogId| self.replica.numbers.number(profile, **log).is_none();
         let touched = arriving.heads.keys().chain(arriving.parked_heads.keys());
+        let touched = touched.chain(arriving.plan.alone.iter().map(|alone| &alone.stamp.log));
         let mut new: Vec<&LogId> = touched.filter(new).collect();
         new.sort_unstable();
         new.dedup();

@@ -15,6 +15,9 @@ use crate::profile::sealed::SealedValue;
 use crate::replica::Lookup;
 use crate::tables::schema::{KEYS, StatementKind, statement_key, value_key};
 
+/// Bytes of long values to which one commit refers. They travel with it, and nobody takes more than 64 MiB at once.
+const LONG_VALUES_BYTES_MAX: usize = 48 << 20;
+
 /// The next commit of the own log: where it begins and what it follows.
 struct Next {
     seq: u64,
@@ -62,7 +65,14 @@ impl Writer {
                 time: next.time,
             })
             .map_err(ProfileError::from)?;
+            let mut long_bytes = 0_usize;
             while let Some(((key, change), merged)) = changes.peek() {
+                if let To::Block(_, len) = change.to {
+                    long_bytes = long_bytes.saturating_add(len);
+                    if long_bytes > LONG_VALUES_BYTES_MAX && builder.count() > 0 {
+                        break;
+                    }
+                }
                 match builder.push(operation(key, change, merged.as_ref())) {
                     Ok(()) => {
                         changes.next();
@@ -149,7 +159,7 @@ impl Writer {
         if part.expected.is_empty() {
             return Ok(());
         }
-        let keys = tx.txn.open_table(KEYS).during("opening keys-1")?;
+        let keys = tx.txn.open_table(KEYS).during("opening keys-2")?;
         let newest = Lookup {
             recent: &self.recent,
             logs: &self.replica.numbers,
@@ -194,7 +204,7 @@ fn operation<'a>(
     let (kind, value) = match &change.to {
         To::Sealed(value) => (OpKind::Put, value.as_bytes()),
         To::Merged(..) => (OpKind::Put, merged.map_or(&[][..], SealedValue::as_bytes)),
-        To::Block(reference) => (OpKind::Ref, &reference[..]),
+        To::Block(reference, _) => (OpKind::Ref, &reference[..]),
         To::Deleted => (OpKind::Delete, &[][..]),
     };
     Operation {

@@ -2,13 +2,13 @@ use redb::ReadableTable as _;
 use zeroize::Zeroizing;
 
 use super::super::Writer;
-use super::super::transaction::{RowSource, Transaction};
+use super::super::transaction::Transaction;
 use crate::error::{During as _, Error};
 use crate::oplog::{OpKind, VALUE_BYTES_MAX};
 use crate::profile::ProfileError;
 use crate::profile::change::referenced;
 use crate::profile::fold::{Counted, KeyState};
-use crate::profile::merge::{Merged, Merger};
+use crate::profile::merge::Merger;
 use crate::profile::sealed::{Nonces, OVERHEAD_BYTES, Place, SealedValue};
 use crate::profile::session::Session;
 use crate::replica::Lookup;
@@ -26,7 +26,7 @@ impl Writer {
         values: &[Zeroizing<String>],
     ) -> Result<SealedValue, Error> {
         let state = {
-            let keys = tx.txn.open_table(KEYS).during("opening keys-1")?;
+            let keys = tx.txn.open_table(KEYS).during("opening keys-2")?;
             let newest = Lookup {
                 recent: &self.recent,
                 logs: &self.replica.numbers,
@@ -34,19 +34,18 @@ impl Writer {
             };
             newest.key(&keys, &value_key(session.number, key))?
         };
-        let mut joined: Option<Zeroizing<String>> = None;
+        let mut stored = Vec::new();
         for counted in state.as_ref().map(KeyState::puts).unwrap_or_default() {
-            let value = self.read_value(tx, session, key, counted)?;
-            // What some device wrote and no rule can read loses against what this one writes.
-            let Ok(value) = core::str::from_utf8(&value) else {
-                continue;
-            };
-            joined = Some(join(merger, key, joined, value));
+            stored.push(self.read_value(tx, session, key, counted)?);
         }
-        for value in values {
-            joined = Some(join(merger, key, joined, value));
-        }
-        let joined = joined.unwrap_or_default();
+        // What some device wrote and no rule can read loses against what this one writes.
+        let stored = stored
+            .iter()
+            .filter_map(|value| core::str::from_utf8(value).ok());
+        let all: Vec<_> = stored
+            .chain(values.iter().map(|value| value.as_str()))
+            .collect();
+        let joined = Zeroizing::new(merger.merge_all(key, &all).unwrap_or_default());
         let limit = VALUE_BYTES_MAX - OVERHEAD_BYTES;
         if joined.len() > limit {
             return Err(ProfileError::ValueLength {
@@ -116,11 +115,10 @@ impl Writer {
         };
         let new = seq.checked_sub(tx.first_new);
         if let Some(row) = new.and_then(|at| tx.rows.get(usize::try_from(at).ok()?)) {
-            return Ok(match &row.source {
-                RowSource::Commit(commit) => take(&commit.bytes),
-                RowSource::Segment(segment) => take(&segment.bytes),
-                RowSource::Entry { .. } => Vec::new(),
-            });
+            return Ok(row
+                .source
+                .block()
+                .map_or_else(Vec::new, |(_, bytes)| take(bytes)));
         }
         let table = tx.txn.open_table(BLOCKS).during("opening blocks-1")?;
         let row = table.get(seq).during("reading a block")?;
@@ -132,21 +130,5 @@ impl Writer {
             )
         })?;
         Ok(take(BlockRow::decode(seq, row.value())?.bytes))
-    }
-}
-
-/// Joins two values. Of two that the rule cannot read the later one counts.
-fn join(
-    merger: Merger,
-    key: &str,
-    have: Option<Zeroizing<String>>,
-    value: &str,
-) -> Zeroizing<String> {
-    let Some(have) = have else {
-        return Zeroizing::new(value.to_owned());
-    };
-    match merger.merge(key, &have, value) {
-        Merged::Value(value) => Zeroizing::new(value),
-        Merged::ByOrder => Zeroizing::new(value.to_owned()),
     }
 }

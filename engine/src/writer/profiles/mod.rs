@@ -2,6 +2,7 @@
 //!
 //! Planning reads and checks and may be refused; applying what was planned changes memory and cannot be refused.
 
+mod alone;
 mod checkpoint;
 mod compact;
 mod ingest;
@@ -26,7 +27,7 @@ use crate::error::{During as _, Error};
 use crate::oplog::LogHead;
 use crate::oplog::identity::{Certificate, LogId, Revocation};
 use crate::profile::ProfileError;
-use crate::profile::change::{ProfilePart, ReadCheckpoint, ReadCommit};
+use crate::profile::change::{ProfilePart, ReadCheckpoint, ReadCommit, ReadOperation};
 use crate::replica::{Folded, Keep, Parked, ProfileState, fold_commit};
 use crate::tables::profile_rows::CommitRow;
 use crate::tables::row::BlockKind;
@@ -42,6 +43,10 @@ pub(super) struct ProfilePlan {
     pub(super) commits: Vec<Arc<ReadCommit>>,
     /// Commits to keep until their time comes.
     pub(super) parked: Vec<Arc<ReadCommit>>,
+    /// Operations that came alone, to store.
+    pub(super) alone: Vec<Arc<ReadOperation>>,
+    /// Operations that came alone and are not taken now.
+    pub(super) left_out: u64,
     /// Commits that were there.
     pub(super) known: u64,
     /// Commits that were left out because they follow a checkpoint whose time has not come.
@@ -71,7 +76,7 @@ impl Writer {
         batch: &BatchData,
         planning: &mut Planning<'_>,
     ) -> Result<(), Error> {
-        let plan = match batch.profile.as_deref() {
+        let mut plan = match batch.profile.as_deref() {
             None => return Ok(()),
             Some(ProfilePart::Local(part)) => self.plan_local(tx, part)?,
             Some(ProfilePart::Foreign(part)) => self.plan_foreign(tx, part)?,
@@ -86,16 +91,36 @@ impl Writer {
                 planning.refer_to(&self.shared, batch, &link, "a value of a profile")?;
             }
         }
+        // What refers to a value that nobody sent has to come again with it.
+        let mut alone = core::mem::take(&mut plan.alone);
+        let mut lacks = None;
+        alone.retain(|one| match self.has_value(batch, one) {
+            Ok(has) => {
+                plan.left_out += u64::from(!has);
+                has
+            }
+            Err(error) => {
+                lacks = Some(error);
+                false
+            }
+        });
+        if let Some(error) = lacks {
+            return Err(error);
+        }
+        for link in alone.iter().filter_map(|one| one.link()) {
+            planning.need_named(&self.shared, batch, &link, "a value of a profile")?;
+        }
+        plan.alone = alone;
         planning.plan.profile = Some(plan);
         Ok(())
     }
 
-    /// Applies what was planned. An error here is one of storage.
+    /// Applies what was planned, and says how many operations that came alone were stored. An error here is one of storage.
     pub(super) fn apply_profile(
         &mut self,
         tx: &mut Transaction,
         plan: &ProfilePlan,
-    ) -> Result<(), Error> {
+    ) -> Result<u64, Error> {
         for (key, bytes, statement) in &plan.statements {
             self.apply_statement(tx, plan.profile, key, bytes, statement)?;
         }
@@ -107,6 +132,10 @@ impl Writer {
         }
         for commit in &plan.parked {
             self.park(tx, plan.profile, commit)?;
+        }
+        let mut stored = 0;
+        for alone in &plan.alone {
+            stored += u64::from(self.append_alone(tx, plan.profile, alone)?);
         }
         if !plan.local.is_empty() {
             tx.rows_changed = true;
@@ -125,7 +154,7 @@ impl Writer {
                 .during("writing a local value")?;
             }
         }
-        Ok(())
+        Ok(stored)
     }
 
     fn apply_statement(
@@ -184,7 +213,7 @@ impl Writer {
         let keep = self.keep(tx);
         let recent = Arc::clone(&self.recent);
         let folded = {
-            let keys = tx.txn.open_table(KEYS).during("opening keys-1")?;
+            let keys = tx.txn.open_table(KEYS).during("opening keys-2")?;
             let place = Folded {
                 profile,
                 block: seq,
@@ -224,7 +253,7 @@ impl Writer {
     }
 
     /// Appends a block that its log holds once.
-    fn append_held(
+    pub(super) fn append_held(
         &mut self,
         tx: &mut Transaction,
         hash: &ElementHash,
@@ -243,7 +272,7 @@ impl Writer {
     }
 
     /// The number of a log; a new one is written down at once, because rows refer to it.
-    fn number_of_log(
+    pub(super) fn number_of_log(
         &mut self,
         tx: &mut Transaction,
         profile: u32,
@@ -264,7 +293,7 @@ impl Writer {
     }
 
     /// Which states of keys somebody may still read.
-    fn keep(&self, tx: &Transaction) -> Keep {
+    pub(super) fn keep(&self, tx: &Transaction) -> Keep {
         if self.shared.readers.snapshots() > 0 {
             Keep::All
         } else {

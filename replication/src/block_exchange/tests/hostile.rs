@@ -242,3 +242,37 @@ fn a_large_answer_comes_in_parts_and_says_what_is_not_here() {
     assert_eq!(places, expected);
     assert_eq!(parts, 4);
 }
+
+#[test]
+fn an_answer_to_what_was_not_asked_or_of_another_length_is_out_of_turn() {
+    let mut net = Net::new(
+        ExchangeConfig::default(),
+        vec![Shelf::default(), Shelf::default(), Shelf::default()],
+    );
+    let have = |present| {
+        Message::Have(Have {
+            request: 0,
+            present,
+        })
+    };
+    net.handle(0, Event::Message(Peer::new(1), have(vec![true])));
+    let asked = vec![ElementHash::of(b"a"), ElementHash::of(b"b")];
+    net.handle(0, Event::Ask(Peer::new(2), asked));
+    net.handle(0, Event::Message(Peer::new(2), have(vec![true])));
+    let out_of_turn = Misbehaviour::OutOfTurn { what: "have" };
+    let gone = [1, 2].map(|peer| (Peer::new(peer), Some(out_of_turn.clone())));
+    assert_eq!(net.gone, gone);
+}
+
+#[test]
+fn who_does_not_say_what_it_has_is_left() {
+    let mut net = Net::new(
+        ExchangeConfig::default(),
+        vec![Shelf::default(), Shelf::default()],
+    );
+    net.handle(0, Event::Ask(Peer::new(1), vec![ElementHash::of(b"a")]));
+    let at = net.machines[0].next_timeout().unwrap();
+    net.now = at.as_millis();
+    net.handle(0, Event::Timeout);
+    assert_eq!(net.gone, [(Peer::new(1), None)]);
+}

@@ -43,7 +43,7 @@ impl Shelf {
     }
 }
 
-impl Blocks for Shelf {
+impl ReadBlocks for &Shelf {
     fn look(&self, hash: &ElementHash, role: Role) -> Result<Presence, BlocksError> {
         if self.fails.get() {
             return Err(BlocksError::Store("a broken disk".into()));
@@ -62,6 +62,12 @@ impl Blocks for Shelf {
             .borrow()
             .get(hash)
             .map(|(_, bytes)| bytes.clone()))
+    }
+}
+
+impl Blocks for Shelf {
+    fn reader(&self) -> Result<impl ReadBlocks, BlocksError> {
+        Ok(self)
     }
 
     fn store(&self, blocks: &[NewBlock]) -> Result<(), BlocksError> {
@@ -114,6 +120,7 @@ pub(super) struct Net<B> {
     fetched: Vec<ElementHash>,
     failed: Vec<(ElementHash, FetchError)>,
     gone: Vec<(Peer, Option<Misbehaviour>)>,
+    told: Vec<(Peer, Vec<(ElementHash, bool)>)>,
     bytes: usize,
     cut: usize,
     most_held: usize,
@@ -130,6 +137,7 @@ impl<B: Blocks> Net<B> {
             fetched: Vec::new(),
             failed: Vec::new(),
             gone: Vec::new(),
+            told: Vec::new(),
             bytes: 0,
             cut: usize::MAX,
             most_held: 0,
@@ -164,6 +172,7 @@ impl<B: Blocks> Net<B> {
                 }
                 Output::Fetched(root) => self.fetched.push(root),
                 Output::Failed(root, error) => self.failed.push((root, error)),
+                Output::Told(peer, told) => self.told.push((peer, told)),
                 Output::Disconnect(peer, reason) => self.gone.push((peer, reason)),
                 Output::StoreFailed(_) => {}
             }
@@ -191,6 +200,36 @@ impl<B: Blocks> Net<B> {
         self.handle(0, Event::Fetch(root, Role::Envelope));
         self.run();
     }
+}
+
+#[test]
+fn a_peer_says_what_it_has_without_giving_it() {
+    let (root, blocks) = bundle(3);
+    let mut net = Net::new(
+        ExchangeConfig::default(),
+        vec![Shelf::default(), shelf(&blocks), Shelf::default()],
+    );
+    let other = ElementHash::of(b"not there");
+    for peer in 1..3 {
+        // A further question is dropped.
+        for _ in 0..2 {
+            net.handle(0, Event::Ask(Peer::new(peer), vec![root, other]));
+        }
+    }
+    net.run();
+    assert_eq!(
+        net.told,
+        [
+            (Peer::new(1), vec![(root, true), (other, false)]),
+            (Peer::new(2), vec![(root, false), (other, false)])
+        ]
+    );
+    assert_eq!(net.stores[0].len(), 0);
+    // While nobody has what is wanted, nobody is busy with it.
+    assert!(!net.machines[0].is_busy());
+    net.fetch(other);
+    assert!(!net.machines[0].is_busy());
+    assert_eq!(net.machines[0].roots().count(), 1);
 }
 
 #[test]

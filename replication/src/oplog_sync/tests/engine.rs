@@ -109,3 +109,46 @@ fn after_compaction_a_new_device_gets_the_checkpoint_instead_of_the_history() {
     assert!(net.sent[&(0, 1)] < 20_000, "{}", net.sent[&(0, 1)]);
     assert!(net.reasons(0).is_empty() && net.reasons(1).is_empty());
 }
+
+#[test]
+fn a_checkpoint_that_is_longer_than_a_round_is_cut_and_what_else_there_is_comes() {
+    // Long values come in the same round as the entries.
+    for (entries, blocks) in [(500, 0), (100, 30)] {
+        let (one, desk) = (profile(1, "phone"), profile(1, "desk"));
+        fill(&desk, "desk", 2, 3);
+        let delta = desk.delta_for(&one.version_vector().unwrap(), usize::MAX);
+        one.ingest(&delta.unwrap()).unwrap();
+        // Twice, so that there is something to let go of.
+        for put in (0..entries).chain(0..entries) {
+            let key = format!("app.{put}");
+            one.put(&key, &[7; 100]).unwrap();
+        }
+        for put in 0..blocks {
+            let mut batch = one.engine().begin();
+            let key = format!("app.block.{put}");
+            batch.put_value_in_block(&one, &key, &[9; 3_000]).unwrap();
+            batch.commit().unwrap();
+        }
+        one.compact().unwrap();
+        let other = profile(1, "laptop");
+        let config = SyncConfig {
+            round_bytes: 20_000,
+            round_bytes_max: 60_000,
+            ..SyncConfig::default()
+        };
+        let mut net = Net::new(config, vec![one.clone(), other.clone()]);
+        net.connect(0, 1);
+        net.run(5_000);
+        assert_eq!(
+            (net.reasons(0), net.reasons(1)),
+            (vec![], vec![]),
+            "{blocks}"
+        );
+        let log = one.log_id();
+        let is_cut =
+            |seen: &Output| matches!(seen, Output::Reconcile(_, found, _) if *found == log);
+        assert!(net.nodes[1].seen.iter().any(is_cut), "{blocks}");
+        assert!(other.get("app.desk.1.block").unwrap().is_some());
+        assert!(other.get("app.1").unwrap().is_none());
+    }
+}

@@ -1,6 +1,8 @@
+mod catching_up;
 mod engine;
 mod hostile;
 mod model;
+mod settled;
 
 use uxf_engine::profile::Delta;
 
@@ -179,7 +181,7 @@ fn a_log_whose_beginning_is_gone_is_handed_to_reconciliation_and_the_others_come
     let reconciled = |net: &Net<Model>, log| {
         let found = net.nodes[1].seen.iter();
         found
-            .filter(|seen| matches!(seen, Output::Reconcile(_, one) if *one == log))
+            .filter(|seen| matches!(seen, Output::Reconcile(_, one, _) if *one == log))
             .count()
     };
     let both = |net: &Net<Model>| (reconciled(net, log(1)), reconciled(net, log(2)));

@@ -178,6 +178,8 @@ pub(super) struct Net<H> {
     pub(super) sent: BTreeMap<(usize, usize), usize>,
     pub(super) cuts: BTreeMap<(usize, usize), usize>,
     pub(super) most_buffered: usize,
+    /// Who waits for an answer about a checkpoint of whom.
+    asking: BTreeSet<(usize, usize)>,
 }
 
 impl<H: History> Net<H> {
@@ -196,6 +198,7 @@ impl<H: History> Net<H> {
             sent: BTreeMap::new(),
             cuts: BTreeMap::new(),
             most_buffered: 0,
+            asking: BTreeSet::new(),
         }
     }
 
@@ -206,8 +209,15 @@ impl<H: History> Net<H> {
         }
     }
 
+    pub(super) fn connect_if_apart(&mut self, one: usize, other: usize) {
+        if !self.readers.contains_key(&(one, other)) {
+            self.connect(one, other);
+        }
+    }
+
     pub(super) fn disconnect(&mut self, one: usize, other: usize) {
         for (one, other) in [(one, other), (other, one)] {
+            self.asking.remove(&(one, other));
             if self.readers.remove(&(one, other)).is_some() {
                 self.flights
                     .retain(|flight| (flight.from, flight.to) != (one, other));
@@ -223,7 +233,10 @@ impl<H: History> Net<H> {
         self.most_buffered = self.most_buffered.max(buffered);
         while let Some(output) = self.nodes[node].sync.poll_output() {
             match output {
-                Output::Send(peer, message) => self.send(node, peer, message),
+                Output::Send(peer, message) => {
+                    self.send(node, peer, message);
+                    self.nodes[node].sync.handle(Event::Sent(peer), now);
+                }
                 Output::Store(request) => {
                     let reply = request.run(&self.nodes[node].history);
                     self.nodes[node].sync.handle(Event::Store(reply), now);
@@ -241,6 +254,11 @@ impl<H: History> Net<H> {
     fn send(&mut self, from: usize, to: Peer, message: Message) {
         let to = usize::try_from(to.number()).unwrap();
         let session = SessionId(0);
+        match &message {
+            Message::Compare(_) => assert!(self.asking.insert((from, to)), "two questions"),
+            Message::Compared(_) => assert!(self.asking.remove(&(to, from))),
+            _ => {}
+        }
         let mut bytes = Frame { session, message }.encode();
         let sent = self.sent.entry((from, to)).or_default();
         if let Some(cut) = self.cuts.get(&(from, to)) {

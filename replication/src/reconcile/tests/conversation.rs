@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, VecDeque};
 use uxf_engine::profile::sealed::ProfileId;
 use uxf_testkit::Rng;
 
+use super::super::item::bound_between;
 use super::super::*;
 use super::item;
 use crate::wire::{
@@ -42,7 +43,7 @@ impl RangeSource for Plain {
         &self.profile
     }
 
-    fn sum(&self, from: &Bound, to: &Bound) -> Result<Sum, SourceError> {
+    fn sum(&self, from: &Bound, to: &Bound) -> Result<ItemSum, SourceError> {
         let tree = self.tree.borrow();
         Ok(tree.sum_before(to).minus(&tree.sum_before(from)))
     }
@@ -54,14 +55,12 @@ impl RangeSource for Plain {
         let parts = parts.min(count);
         let bound = |part| {
             let rank = first + count * part / parts;
-            tree.nth(rank - 1)
-                .unwrap()
-                .bound_before(tree.nth(rank).unwrap())
+            bound_between(tree.nth(rank - 1).unwrap(), tree.nth(rank).unwrap())
         };
         Ok((1..parts).map(bound).collect())
     }
 
-    fn items(&self, from: &Bound, to: &Bound, most: usize) -> Result<Vec<Item>, SourceError> {
+    fn items(&self, from: &Bound, to: &Bound, most: usize) -> Result<Vec<LiveItem>, SourceError> {
         let tree = self.tree.borrow();
         let first = tree.sum_before(from).count();
         let behind = tree.sum_before(to).count();
@@ -69,13 +68,16 @@ impl RangeSource for Plain {
         Ok(ranks.map(|rank| tree.nth(rank).unwrap().clone()).collect())
     }
 
-    fn prove(&self, item: &Item) -> Result<Option<Vec<u8>>, SourceError> {
-        let mut proof = item.key.clone().into_bytes();
-        proof.resize(self.proof_bytes, b' ');
-        Ok(Some(proof))
+    fn prove(&self, items: &[&LiveItem]) -> Result<Vec<Option<Proven>>, SourceError> {
+        let proofs = items.iter().map(|item| {
+            let mut proof = item.key.clone().into_bytes();
+            proof.resize(self.proof_bytes, b' ');
+            Some(Proven { proof, value: None })
+        });
+        Ok(proofs.collect())
     }
 
-    fn apply(&self, _: Vec<LiveOperation>) -> Result<usize, SourceError> {
+    fn apply(&self, _: Vec<LiveOperation>, _: Vec<Vec<u8>>) -> Result<usize, SourceError> {
         panic!("these prove nothing")
     }
 }
@@ -107,8 +109,11 @@ fn talk(sides: [&Plain; 2], config: ReconcileConfig, begins: &[usize]) -> Talk {
             machines[side].handle(event, now);
             while let Some(output) = machines[side].poll_output() {
                 match output {
-                    Output::Send(_, message) => flights.push_back((side, message)),
-                    Output::Store(StoreRequest::Apply(peer, all)) => {
+                    Output::Send(peer, message) => {
+                        flights.push_back((side, message));
+                        events.push_back((side, Event::Sent(peer)));
+                    }
+                    Output::Store(StoreRequest::Apply(peer, all, _)) => {
                         let mut new = 0;
                         for proof in &all {
                             let key = String::from_utf8(proof.clone()).unwrap();
@@ -276,7 +281,7 @@ fn whoever_floods_or_speaks_out_of_turn_is_disconnected() {
     let cases: Vec<Vec<Message>> = vec![
         vec![Message::Ack(0, 0)],
         (0..4).map(|_| print()).collect(),
-        (0..34).map(|_| operations()).collect(),
+        (0..50).map(|_| operations()).collect(),
     ];
     for messages in cases {
         let (mut machine, peer, now) = asked();

@@ -19,7 +19,7 @@ fn live(profile: &Profile, keys: &[String]) -> LiveSet {
     for key in keys {
         let proofs = profile.prove(key).unwrap().into_iter();
         let verified = proofs.map(|proof| LiveOperation::verify(proof, profile.id()).unwrap());
-        set.apply(verified.collect()).unwrap();
+        set.apply(verified.collect(), Vec::new()).unwrap();
     }
     set
 }
@@ -51,7 +51,8 @@ fn operations_of_commits_and_of_checkpoints_prove_themselves_and_reconcile() {
         machines[side].handle(event, now);
         while let Some(output) = machines[side].poll_output() {
             match output {
-                Output::Send(_, message) => {
+                Output::Send(peer, message) => {
+                    events.push((side, Event::Sent(peer)));
                     let from = Peer::new(side as u64);
                     events.push((1 - side, Event::Message(from, message)));
                 }
@@ -132,5 +133,8 @@ fn no_changed_bit_of_an_operation_is_taken_and_none_of_another_profile() {
         machine.poll_output(),
         Some(Output::Disconnect(_, Some(Misbehaviour::Forged { what: found }))) if found == what
     ));
-    assert_eq!(set.sum(&Bound::START, &Bound::End).unwrap(), Sum::default());
+    assert_eq!(
+        set.sum(&Bound::START, &Bound::End).unwrap(),
+        ItemSum::default()
+    );
 }

@@ -1,22 +1,20 @@
 //! One device: a store on a disk in memory, with a profile and a wallet.
 
-use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use uxf_codec::ElementHash;
+use uxf_engine::Engine;
 use uxf_engine::profile::Profile;
 use uxf_engine::profile::keys::AddressId;
-use uxf_engine::profile::sealed::WalletSecret;
+use uxf_engine::profile::merge::SpentSet;
 use uxf_engine::wallet::{TokenStatus, Wallet, WalletOptions};
-use uxf_engine::{Clock, Durability, Engine, EngineOptions, RepairPolicy};
-use uxf_testkit::Rng;
 use uxf_testkit::disk::MemoryDisk;
 
 use super::model::Known;
 use super::tokens::{MATERIAL, State};
 use crate::crash::text;
-use crate::simulation::device::{SeededEntropy, SetClock};
+use crate::simulation::device::{SetClock, switch_on};
 
 const ADDRESS: &str = "DIRECT_0d5508_b1bbbf";
 
@@ -24,7 +22,7 @@ const ADDRESS: &str = "DIRECT_0d5508_b1bbbf";
 pub(super) type Shown = BTreeMap<String, (ElementHash, TokenStatus, Vec<ElementHash>)>;
 
 /// What is stored of a wallet as far as it can be compared: what it shows, and the list of spent states.
-type Stored = (Shown, Option<Vec<u8>>);
+type Stored = (Shown, SpentSet);
 
 /// A device that is switched on.
 #[derive(Debug)]
@@ -53,7 +51,7 @@ impl Owner {
             profile,
             wallet,
             known: Known::default(),
-            past: vec![((Shown::new(), None), Known::default())],
+            past: vec![((Shown::new(), SpentSet::default()), Known::default())],
             is_durable,
             seed,
             opened: 1,
@@ -75,8 +73,7 @@ impl Owner {
     }
 
     fn stored(&self) -> Result<Stored, String> {
-        let spent = self.profile.get(&format!("{ADDRESS}.tombstones"));
-        let spent = spent.map_err(text)?.map(|list| list.as_bytes().to_vec());
+        let spent = self.wallet.spent_states().map_err(text)?;
         Ok((self.shown()?, spent))
     }
 
@@ -154,32 +151,8 @@ fn open(
     seed: u64,
     name: Option<&str>,
 ) -> Result<(Profile, Wallet, bool), String> {
-    let mut rng = Rng::new(seed);
-    let is_durable = rng.percent(50);
-    let durability = if is_durable {
-        Durability::Durable
-    } else {
-        Durability::Buffered
-    };
-    // Small thresholds, so that much goes to tables; nothing that depends on the time of the machine.
-    let options = EngineOptions::new()
-        .cache_bytes(1 << 20)
-        .index_bytes(1 << 20)
-        .checkpoint_elements(16 + rng.index(400))
-        .journal_entries(16 + rng.index(40))
-        .flush_interval(Duration::from_secs(3_600))
-        .repair(RepairPolicy::Never)
-        .durability(durability)
-        .clock(Arc::clone(clock) as Arc<dyn Clock>)
-        .entropy(Arc::new(SeededEntropy::new(rng.next_u64())));
-    let engine = Engine::open_with_backend(disk.clone(), options).map_err(text)?;
-    let secret = WalletSecret::take(&mut [7; 32]);
-    let profile = match name {
-        Some(name) => engine.profile(&secret, name),
-        None => engine.open_profile(&secret),
-    };
-    let profile = profile.map_err(text)?;
+    let (profile, is_durable) = switch_on(disk, clock, seed, 400, name)?;
     let address = AddressId::parse(ADDRESS).map_err(text)?;
-    let wallet = engine.wallet(&profile, &address, WalletOptions::new());
+    let wallet = (profile.engine()).wallet(&profile, &address, WalletOptions::new());
     Ok((profile, wallet.map_err(text)?, is_durable))
 }

@@ -17,6 +17,7 @@ use crate::snapshot::Snapshot;
 use crate::tables::schema::WalletRowKind;
 use crate::tables::wallet_rows::JoinedRow;
 use crate::wallet::handle::Wallet;
+use crate::wallet::spent::entry_prefix;
 use crate::wallet::views::{DerivedViews, OwnAddress, TokenFile};
 use crate::wallet::{TokenStatus, TxfToken};
 
@@ -49,6 +50,11 @@ impl Stamp {
                 None => part(b""),
             }
         }
+        for entry in view.keys(&entry_prefix(&wallet.address))? {
+            let entry = entry?;
+            part(entry.key.as_bytes());
+            part(entry.version.as_bytes());
+        }
         for row in wallet.rows(snapshot, WalletRowKind::Token)? {
             let (token_id, row) = row?;
             let row = JoinedRow::decode(&token_id, &row)?;
@@ -66,7 +72,7 @@ impl Stamp {
     }
 }
 
-/// The keys that views are made from beside the tokens.
+/// The keys that views are made from beside the tokens and the entries of spent states.
 fn sources(wallet: &Wallet) -> [String; 7] {
     let key = |name: &str| format!("{}.{name}", wallet.address);
     [

@@ -1,0 +1,6 @@
+mod hostile;
+mod hosts;
+mod memory;
+mod net;
+mod reconciling;
+mod standing;
