@@ -29,7 +29,7 @@ pub(crate) struct Cli {
     #[arg(long, global = true, default_value_t = 64, value_name = "MB", value_parser = clap::value_parser!(u64).range(1..=65_536))]
     pub(crate) cache: u64,
 
-    /// File with the profile's seed, 64 hex digits; `seed` in the store's directory unless named
+    /// File with the profile's seed, 64 hex digits; unless named `seed` in the store's directory, or what `init` was given
     #[arg(long, global = true, env = "UXF_SEED_FILE", value_name = "FILE")]
     pub(crate) seed_file: Option<PathBuf>,
 
@@ -89,6 +89,15 @@ pub(crate) enum Command {
     Log(Log),
     /// Take in delta files as they appear in a directory, and show each change that they make
     Watch(Watch),
+    /// Serve the profile to other devices until it is ended
+    #[cfg(feature = "node")]
+    Node(Node),
+    /// Bring the profile to the same state here and on a device that runs `uxf node`
+    #[cfg(feature = "node")]
+    Sync(Sync),
+    /// List the devices that `uxf node` and `uxf sync` have met, and how far each is
+    #[cfg(feature = "node")]
+    Peers,
     /// The devices that may write the profile
     #[command(subcommand)]
     Device(Device),
@@ -107,7 +116,7 @@ pub(crate) enum Command {
     /// What devices publish of a wallet
     #[command(subcommand)]
     Bundle(Bundle),
-    /// Import a sample wallet, show what is shared, export it again and prove it equal
+    /// Import a sample wallet, show what is shared, prove that it comes out equal, and have two devices come together over loopback
     Demo,
 }
 
@@ -175,6 +184,42 @@ pub(crate) struct Watch {
     /// Look for files so often
     #[arg(long, default_value_t = 2, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(crate) every: u64,
+}
+
+#[cfg(feature = "node")]
+#[derive(Args, Debug)]
+pub(crate) struct Node {
+    /// Listen on an address, as in /ip4/127.0.0.1/tcp/0
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Vec<String>,
+
+    /// Keep connected with a device, whose address ends in /p2p/ and its identity
+    #[arg(long = "peer", value_name = "ADDRESS")]
+    pub(crate) peers: Vec<String>,
+
+    /// Find devices on the local network and be found by them; without --listen it listens on all IPv4 addresses of this machine
+    #[cfg(feature = "mdns")]
+    #[arg(long)]
+    pub(crate) mdns: bool,
+
+    /// Give blocks of tokens and bundles to any IPFS node that names their hash, by bitswap
+    #[arg(long)]
+    pub(crate) bitswap: bool,
+
+    /// Write the address to a file once it can be reached there
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ready_file: Option<PathBuf>,
+}
+
+#[cfg(feature = "node")]
+#[derive(Args, Debug)]
+pub(crate) struct Sync {
+    /// Where the other device is; ends in /p2p/ and its identity
+    pub(crate) address: String,
+
+    /// Give up after so long
+    #[arg(long, default_value_t = 60, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) timeout: u64,
 }
 
 #[derive(Debug, Subcommand)]
@@ -386,6 +431,11 @@ pub(crate) struct Pin {
 pub(crate) struct Fetch {
     /// The bundle, as in bafyrei...
     pub(crate) cid: String,
+
+    /// IPFS node to fetch from by bitswap; its address ends in /p2p/ and its identity
+    #[cfg(feature = "node")]
+    #[arg(long = "peer", value_name = "ADDRESS")]
+    pub(crate) peers: Vec<String>,
 
     /// Write its archive to a file and import nothing
     #[arg(long, value_name = "FILE")]

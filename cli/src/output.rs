@@ -80,6 +80,21 @@ impl Output {
         write_line(&table.to_string());
     }
 
+    /// Lines on a terminal in place of as many that were drawn last.
+    #[cfg(feature = "node")]
+    #[expect(clippy::unused_self, reason = "printing goes through the output")]
+    pub(crate) fn redraw(&self, drawn: usize, lines: &[String]) {
+        // Up to the first of them, and everything from there on is cleared.
+        let up = if drawn > 0 {
+            format!("\x1b[{drawn}A")
+        } else {
+            String::new()
+        };
+        // What is wider than the terminal is cut, for it would be two lines.
+        let lines = lines.join("\n");
+        write_line(&format!("{up}\r\x1b[J\x1b[?7l{lines}\x1b[?7h"));
+    }
+
     /// A progress bar on standard error if that is a terminal, else nothing.
     pub(crate) fn progress(&self, what: &'static str, total: u64) -> ProgressBar {
         let target = if self.json || !io::stderr().is_terminal() {

@@ -4,16 +4,14 @@
     reason = "functions shared by tests are tests too, which the lint cannot tell"
 )]
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+mod common;
 
-use serde_json::Value;
-use tempfile::TempDir;
+use std::path::Path;
+
+use common::Place;
 use uxf_testkit::http::{Answer, Server};
 
 const CAR: &str = "application/vnd.ipld.car";
-
-struct Place(TempDir);
 
 /// A bundle of the sample tokens as `uxf export` writes it.
 struct Exported {
@@ -23,39 +21,6 @@ struct Exported {
 }
 
 impl Place {
-    fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn text(&self, name: &str) -> String {
-        self.path(name).to_str().unwrap().to_owned()
-    }
-
-    /// Runs a command that must end with this exit code; gives its output and complaints.
-    fn expect(&self, code: i32, arguments: &[&str]) -> (String, String) {
-        let output = Command::new(env!("CARGO_BIN_EXE_uxf"))
-            .args(["--store", &self.text("store")])
-            .args(arguments)
-            .env_remove("UXF_STORE")
-            .env_remove("UXF_API_SECRET_FILE")
-            .output()
-            .unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        let (stdout, stderr) = (text(output.stdout), text(output.stderr));
-        let found = output.status.code();
-        assert_eq!(found, Some(code), "{arguments:?}: {stdout} {stderr}");
-        (stdout, stderr)
-    }
-
-    fn json(&self, code: i32, arguments: &[&str]) -> Value {
-        let (stdout, _) = self.expect(code, &[&["--json"], arguments].concat());
-        serde_json::from_str(&stdout).unwrap()
-    }
-
     fn tokens(&self) -> usize {
         self.json(0, &["list"])
             .get("tokens")

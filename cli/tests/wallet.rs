@@ -4,55 +4,20 @@
     reason = "functions shared by tests are tests too, which the lint cannot tell"
 )]
 
-use std::path::{Path, PathBuf};
+mod common;
+
+use std::path::Path;
 use std::process::Command;
 
+use common::Place;
 use serde_json::{Value, json};
-use tempfile::TempDir;
-
-struct Place(TempDir);
 
 impl Place {
-    fn new() -> Self {
-        let place = Self(tempfile::tempdir().unwrap());
+    /// One with a store and its profile.
+    fn of_laptop() -> Self {
+        let place = Self::new();
         place.expect(0, &["init", "--device", "laptop"]);
         place
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn text(&self, name: &str) -> String {
-        self.path(name).to_str().unwrap().to_owned()
-    }
-
-    /// Runs a command that must end with this exit code; gives its output and complaints.
-    fn expect(&self, code: i32, arguments: &[&str]) -> (String, String) {
-        let output = Command::new(env!("CARGO_BIN_EXE_uxf"))
-            .args(["--store", &self.text("store")])
-            .args(arguments)
-            .env_remove("UXF_STORE")
-            .env_remove("UXF_SEED_FILE")
-            .output()
-            .unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        let (stdout, stderr) = (text(output.stdout), text(output.stderr));
-        assert_eq!(
-            output.status.code(),
-            Some(code),
-            "{arguments:?}: {stdout} {stderr}"
-        );
-        (stdout, stderr)
-    }
-
-    fn json_with(&self, code: i32, arguments: &[&str]) -> Value {
-        let (stdout, _) = self.expect(code, &[&["--json"], arguments].concat());
-        serde_json::from_str(&stdout).unwrap()
-    }
-
-    fn json(&self, arguments: &[&str]) -> Value {
-        self.json_with(0, arguments)
     }
 
     /// A copy of the sample of a legacy wallet.
@@ -80,24 +45,24 @@ const SAMPLE: &str = "../samples/genuine-tokens.json";
 
 #[test]
 fn a_legacy_wallet_moves_in_reads_well_and_goes_when_asked_to() {
-    let place = Place::new();
+    let place = Place::of_laptop();
     let old = place.legacy();
     let (said, _) = place.expect(0, &["migrate", "--from", &old, "--dry-run"]);
     assert!(said.contains("5 tokens would be moved"), "{said}");
     place.expect(1, &["wallet", "status"]);
-    let moved = place.json(&["migrate", "--from", &old]);
+    let moved = place.json(0, &["migrate", "--from", &old]);
     assert_eq!(moved["complete"], true);
     assert_eq!(moved["addresses"][0]["byCode"]["added"], 4);
     assert_eq!(moved["addresses"][0]["byCode"]["tombstoned"], 1);
-    let status = place.json(&["wallet", "status"]);
+    let status = place.json(0, &["wallet", "status"]);
     assert_eq!(
         (&status["tokens"], &status["byStatus"]["spent"]),
         (&json!(4), &json!(1))
     );
     assert_eq!(status["unsaved"], 0);
-    let balances = place.json(&["wallet", "balance"]);
+    let balances = place.json(0, &["wallet", "balance"]);
     assert!(!balances["balances"].as_array().unwrap().is_empty());
-    let history = place.json(&["wallet", "history"]);
+    let history = place.json(0, &["wallet", "history"]);
     let history = history["history"].as_array().unwrap();
     let types: Vec<_> = history
         .iter()
@@ -106,22 +71,22 @@ fn a_legacy_wallet_moves_in_reads_well_and_goes_when_asked_to() {
     for wanted in ["SENT", "RECEIVED", "MINT"] {
         assert!(types.contains(&wanted), "{types:?}");
     }
-    let limited = place.json(&["wallet", "history", "--limit", "1"]);
+    let limited = place.json(0, &["wallet", "history", "--limit", "1"]);
     assert_eq!(limited["history"].as_array().unwrap().len(), 1);
     assert_eq!(
-        place.json(&["bundle", "list"])["bundles"][0]["status"],
+        place.json(0, &["bundle", "list"])["bundles"][0]["status"],
         "active"
     );
     assert_eq!(
-        place.json(&["bundle", "consolidate"])["result"],
+        place.json(0, &["bundle", "consolidate"])["result"],
         "not-needed"
     );
-    let again = place.json(&["migrate", "--from", &old, "--delete-legacy"]);
+    let again = place.json(0, &["migrate", "--from", &old, "--delete-legacy"]);
     assert_eq!(again["addresses"][0]["byCode"]["duplicate"], 4);
     assert_eq!(again["deleted"], 9);
     assert!(!Path::new(&old).exists());
     assert_eq!(
-        place.json(&["wallet", "tokens"])["tokens"]
+        place.json(0, &["wallet", "tokens"])["tokens"]
             .as_array()
             .unwrap()
             .len(),
@@ -132,7 +97,7 @@ fn a_legacy_wallet_moves_in_reads_well_and_goes_when_asked_to() {
 
 #[test]
 fn what_is_left_behind_keeps_a_legacy_wallet_from_being_deleted() {
-    let place = Place::new();
+    let place = Place::of_laptop();
     let old = place.legacy();
     std::fs::write(place.path("old/tokens/loose.json"), "{}").unwrap();
     let (said, complained) = place.expect(2, &["migrate", "--from", &old, "--delete-legacy"]);
@@ -144,7 +109,7 @@ fn what_is_left_behind_keeps_a_legacy_wallet_from_being_deleted() {
 
 #[test]
 fn another_wallet_or_the_same_directory_is_not_moved_in() {
-    let place = Place::new();
+    let place = Place::of_laptop();
     let old = place.legacy();
     place.expect(0, &["put", "identity.mnemonic", "ours"]);
     std::fs::write(place.path("old/wallet.json"), r#"{"mnemonic":"theirs"}"#).unwrap();
@@ -158,24 +123,24 @@ fn another_wallet_or_the_same_directory_is_not_moved_in() {
 
 #[test]
 fn an_import_with_verdicts_counts_them_for_every_form_of_file() {
-    let place = Place::new();
+    let place = Place::of_laptop();
     let import = |extra: &[&str]| {
         let all = [&["import", "--address", ADDRESS, SAMPLE][..], extra].concat();
-        place.json(&all)
+        place.json(0, &all)
     };
     let tried = import(&["--strict", "--dry-run"]);
     assert_eq!(tried["files"][0]["byCode"]["added"], 7);
-    assert_eq!(place.json(&["wallet", "status"])["tokens"], 0);
+    assert_eq!(place.json(0, &["wallet", "status"])["tokens"], 0);
     let added = import(&["--strict"]);
     assert_eq!(added["files"][0]["byCode"]["added"], 7);
     assert_eq!(added["bundles"].as_array().unwrap().len(), 1);
     assert_eq!(import(&["--lenient"])["files"][0]["byCode"]["duplicate"], 7);
-    let other = Place::new();
+    let other = Place::of_laptop();
     other.expect(0, &["import", SAMPLE]);
     for (format, number) in [("uxf-json", 0), ("car", 1)] {
         let out = place.text(format);
         other.expect(0, &["export", "--format", format, "--out", &out]);
-        let found = place.json(&["import", "--strict", &out]);
+        let found = place.json(0, &["import", "--strict", &out]);
         assert_eq!(
             found["files"][0]["byCode"]["duplicate"], 7,
             "{format} {number}"
@@ -183,7 +148,7 @@ fn an_import_with_verdicts_counts_them_for_every_form_of_file() {
     }
     std::fs::write(place.path("bad"), r#"[null,{"genesis":{}}]"#).unwrap();
     let bad = place.text("bad");
-    let refused = place.json_with(1, &["import", "--strict", &bad]);
+    let refused = place.json(1, &["import", "--strict", &bad]);
     assert_eq!(refused["files"][0]["byCode"]["malformed"], 2);
     place.expect(2, &["import", "--strict", &bad, SAMPLE]);
     let (_, complained) = place.expect(1, &["import", "--dry-run", SAMPLE]);
@@ -192,7 +157,7 @@ fn an_import_with_verdicts_counts_them_for_every_form_of_file() {
 
 #[test]
 fn a_wallet_is_named_where_there_are_several_and_none_is_made_by_looking() {
-    let place = Place::new();
+    let place = Place::of_laptop();
     let (_, complained) = place.expect(1, &["wallet", "tokens"]);
     assert!(complained.contains("no wallet yet"), "{complained}");
     for address in [ADDRESS, "DIRECT://000000aaaaffffff"] {
@@ -200,7 +165,7 @@ fn a_wallet_is_named_where_there_are_several_and_none_is_made_by_looking() {
     }
     let (_, complained) = place.expect(1, &["wallet", "status"]);
     assert!(complained.contains("DIRECT_000000_ffffff"), "{complained}");
-    let named = place.json(&["wallet", "status", "--address", ADDRESS]);
+    let named = place.json(0, &["wallet", "status", "--address", ADDRESS]);
     assert_eq!(named["tokens"], 7);
     place.expect(
         1,
@@ -208,19 +173,59 @@ fn a_wallet_is_named_where_there_are_several_and_none_is_made_by_looking() {
     );
     place.expect(1, &["wallet", "status", "--address", "nonsense"]);
     assert_eq!(
-        place.json(&["status"])["wallets"].as_array().unwrap().len(),
+        place.json(0, &["status"])["wallets"]
+            .as_array()
+            .unwrap()
+            .len(),
         2
     );
-    let nothing = place.json(&["wallet", "conflicts", "--address", ADDRESS]);
+    let nothing = place.json(0, &["wallet", "conflicts", "--address", ADDRESS]);
     assert!(nothing["tokens"].as_array().unwrap().is_empty());
-    let nothing = place.json(&["wallet", "outbox", "--address", ADDRESS]);
+    let nothing = place.json(0, &["wallet", "outbox", "--address", ADDRESS]);
     assert!(nothing["outbox"].as_array().unwrap().is_empty());
 }
 
 #[test]
+fn many_bundles_are_merged_into_one_without_losing_a_token() {
+    let place = Place::of_laptop();
+    let text = std::fs::read_to_string(SAMPLE).unwrap();
+    let all: Vec<Value> = serde_json::from_str(&text).unwrap();
+    for (number, token) in all.iter().take(4).enumerate() {
+        let name = format!("one-{number}");
+        std::fs::write(place.path(&name), json!([token]).to_string()).unwrap();
+        place.expect(
+            0,
+            &[
+                "import",
+                "--strict",
+                "--address",
+                ADDRESS,
+                &place.text(&name),
+            ],
+        );
+    }
+    let merged = place.json(0, &["bundle", "consolidate"]);
+    assert_eq!(merged["result"], "done");
+    assert_eq!(merged["merged"].as_array().unwrap().len(), 4);
+    assert_eq!(merged["results"].as_array().unwrap().len(), 1);
+    let list = place.json(0, &["bundle", "list"]);
+    let mut words: Vec<_> = (list["bundles"].as_array().unwrap().iter())
+        .map(|bundle| bundle["status"].as_str().unwrap())
+        .collect();
+    words.sort_unstable();
+    let gone = ["superseded"; 4];
+    assert_eq!(words, [&["active"][..], &gone].concat());
+    let tokens = place.json(0, &["wallet", "tokens"]);
+    assert_eq!(tokens["tokens"].as_array().unwrap().len(), 4);
+    let again = place.json(0, &["bundle", "consolidate"]);
+    assert_eq!(again["result"], "not-needed");
+    place.expect(0, &["verify"]);
+}
+
+#[test]
 fn status_says_what_kind_of_directory_it_is_and_a_legacy_one_is_not_touched() {
-    let place = Place::new();
-    let usable = place.json(&["status"]);
+    let place = Place::of_laptop();
+    let usable = place.json(0, &["status"]);
     assert_eq!(usable["kind"], "profile");
     assert_eq!(
         (&usable["storage"], &usable["store"]),

@@ -1,4 +1,5 @@
-//! The whole round in one command: a sample wallet goes in, is stored once, and comes out the same.
+//! The whole round in one command: a sample wallet goes in, is stored once, and comes out the same; and two devices come to the
+//! same state.
 
 use std::collections::BTreeSet;
 
@@ -45,12 +46,23 @@ pub(super) fn run(cli: &Cli, out: &Output) -> Result<Outcome, Failure> {
     let equal = prove_equal(&inventory, out)?;
     show_earlier(&inventory, out)?;
     engine.close()?;
+    #[cfg(feature = "node")]
+    let devices = super::demo_devices::run(cli, &SAMPLES.map(|(_, sample)| sample), out)?;
+    #[cfg(not(feature = "node"))]
+    let devices = Value::Null;
     let directory = cli.store();
     out.say("\nlook around");
     for command in ["list", "stats", "verify", "show 5ec9 --at 1"] {
         out.say(format!("  uxf --store {} {command}", directory.display()));
     }
+    if !devices.is_null() {
+        let second = directory.join("second");
+        for command in ["log", "wallet tokens"] {
+            out.say(format!("  uxf --store {} {command}", second.display()));
+        }
+    }
     out.document(&json!({
+        "devices": devices,
         "store": directory,
         "imported": imported,
         "tokens": stats.tokens,

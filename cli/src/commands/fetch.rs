@@ -14,7 +14,14 @@ use crate::text::{bytes, count};
 
 pub(super) fn run(cli: &Cli, args: &Fetch, out: &Output) -> Result<Outcome, Failure> {
     let root = bulk::parse(&args.cid)?;
-    let places = args.places.readable()?;
+    #[cfg_attr(
+        not(feature = "node"),
+        expect(unused_mut, reason = "only a node adds to it")
+    )]
+    let mut places = args.places.readable()?;
+    // It runs as long as this holds it.
+    #[cfg(feature = "node")]
+    let _node = super::node::ask_by_bitswap(&args.peers, &mut places)?;
     let is_here = store::exists(&cli.store());
     let engine = is_here.then(|| store::open(cli)).transpose()?;
     let here = engine.as_ref().map(LocalBlocks::new);
@@ -22,7 +29,7 @@ pub(super) fn run(cli: &Cli, args: &Fetch, out: &Output) -> Result<Outcome, Fail
     let stores: Vec<&dyn BulkStore> = here.chain(places.iter().map(AsRef::as_ref)).collect();
     if stores.is_empty() {
         return Err(Failure::new("there is nowhere to fetch it from")
-            .with_help("name places with --gateway URL, --api URL or --dir DIR"));
+            .with_help("name places with --gateway URL, --api URL, --dir DIR or --peer ADDRESS"));
     }
     let fetched = fetch_bundle(&root, &stores, &args.places.fetch_options())
         .map_err(|error| Failure::from(&error))?;

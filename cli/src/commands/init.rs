@@ -30,6 +30,9 @@ pub(super) fn run(cli: &Cli, args: &Init, out: &Output) -> Result<Outcome, Failu
         Some(secret) => secret,
         None => seed::draw(&path)?,
     };
+    if cli.seed_file.is_some() {
+        seed::note(&directory, &path)?;
+    }
     let profile = engine.profile(&secret, &args.device)?;
     let (id, device) = (profile.id().to_string(), profile.device().to_string());
     drop((profile, secret));

@@ -8,6 +8,8 @@ mod compact;
 mod del;
 mod delta;
 mod demo;
+#[cfg(feature = "node")]
+mod demo_devices;
 mod device;
 mod export;
 mod fetch;
@@ -21,6 +23,8 @@ mod list;
 mod log;
 mod migrate;
 mod new_file;
+#[cfg(feature = "node")]
+mod node;
 mod pin;
 mod profile;
 mod put;
@@ -67,6 +71,12 @@ pub(crate) fn run(cli: &Cli, out: &Output) -> Result<Outcome, Failure> {
         Command::Keys(args) => keys::run(cli, args, out),
         Command::Log(args) => log::run(cli, args, out),
         Command::Watch(args) => watch::run(cli, args, out),
+        #[cfg(feature = "node")]
+        Command::Node(args) => node::run(cli, args, out),
+        #[cfg(feature = "node")]
+        Command::Sync(args) => node::sync(cli, args, out),
+        #[cfg(feature = "node")]
+        Command::Peers => Ok(node::peers(cli, out)),
         Command::Device(args) => device::run(cli, args, out),
         Command::Delta(args) => delta::run(cli, args, out),
         Command::Pin(args) => pin::run(cli, args, out),

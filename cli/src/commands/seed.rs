@@ -14,6 +14,10 @@ use crate::failure::{Failure, chain};
 
 /// Name of the seed in the store's directory.
 const SEED_FILE: &str = "seed";
+/// Name of the file in the store's directory that says where else the seed is.
+const ELSEWHERE_FILE: &str = "seed-file";
+/// Longest path that is read from it, in bytes.
+const PATH_BYTES_MAX: u64 = 4_096;
 /// Digits of a seed.
 const DIGITS: usize = 64;
 /// Longest file that is looked at, in bytes: the digits, and room for white space.
@@ -84,10 +88,38 @@ impl From<SeedError> for Failure {
     }
 }
 
-/// Where the seed is: as given, else in the store's directory.
+/// Where the seed is: as given, else in the store's directory, else where it was when the profile was made with it.
 pub(super) fn path(cli: &Cli) -> PathBuf {
-    let default = || cli.store().join(SEED_FILE);
-    cli.seed_file.clone().unwrap_or_else(default)
+    if let Some(path) = &cli.seed_file {
+        return path.clone();
+    }
+    let here = cli.store().join(SEED_FILE);
+    if here.exists() {
+        return here;
+    }
+    elsewhere(&cli.store()).unwrap_or(here)
+}
+
+fn elsewhere(store: &Path) -> Option<PathBuf> {
+    let file = File::open(store.join(ELSEWHERE_FILE)).ok()?;
+    let mut path = String::new();
+    file.take(PATH_BYTES_MAX).read_to_string(&mut path).ok()?;
+    let path = path.trim_end_matches('\n');
+    (!path.is_empty()).then(|| path.into())
+}
+
+/// Notes in a store's directory where the seed is, so that it need not be named each time. The seed itself stays in one place.
+pub(super) fn note(store: &Path, path: &Path) -> Result<(), SeedError> {
+    let io = |source| SeedError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let absolute = std::path::absolute(path).map_err(io)?;
+    // A path that is no text has to be named each time.
+    let Some(text) = absolute.to_str().filter(|text| !text.contains('\n')) else {
+        return Ok(());
+    };
+    std::fs::write(store.join(ELSEWHERE_FILE), format!("{text}\n")).map_err(io)
 }
 
 /// Reads the seed of a file that only its owner may read.
