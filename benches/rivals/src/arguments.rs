@@ -11,10 +11,12 @@ pub(crate) const USAGE: &str = "\
 usage: uxf-rivals store [--quick] [--only ENGINE,..] [--work WORK,..] [--rounds N] [--seed N] [--huge] [--dir DIR]
        uxf-rivals oplog [--quick] [--only NAME,..] [--work WORK,..] [--rounds N] [--seed N] [--memory] [--dir DIR]
        uxf-rivals wallet [--quick] [--work WORK,..] [--rounds N] [--dir DIR]
+       uxf-rivals sync [--quick] [--work WORK,..] [--rounds N] [--dir DIR]
   --quick   a tenth of the data and one round: within a minute, figures rough
   --only    store: uxf redb redb-bare fjall lmdb sqlite; oplog: automerge yrs redb-bare append
   --work    store: life ingest-1k puts open ingest-4m ingest-40m; oplog: puts durable together merge life memory;
-            wallet: start arrive join import consolidate
+            wallet: start arrive join import consolidate;
+            sync: history compacted reconcile latency bundle idle
   --rounds  how often each work is done by each engine; the median counts (default 3)
   --huge    adds the work ingest-40m
   --memory  adds the work memory

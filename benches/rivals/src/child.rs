@@ -30,6 +30,11 @@ impl Measuring {
         })
     }
 
+    /// The next line that the child prints.
+    pub(crate) fn line(&mut self) -> Outcome<String> {
+        Ok(self.lines.next().ok_or("the child said nothing more")??)
+    }
+
     /// All figures, once the child is done.
     pub(crate) fn figures(mut self) -> Outcome<Vec<Figure>> {
         let mut figures = Vec::new();

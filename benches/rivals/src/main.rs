@@ -8,6 +8,8 @@ mod group;
 mod oplog;
 mod process;
 mod rival;
+mod rounds;
+mod sync;
 mod table;
 mod wallet;
 mod workload;
@@ -26,6 +28,8 @@ fn main() -> ExitCode {
         Some((command, rest)) if command == "oplog" => oplog::compare(rest),
         Some((command, rest)) if command == oplog::COMMAND => oplog::run_child(rest),
         Some((command, rest)) if command == "wallet" => wallet::compare(rest),
+        Some((command, rest)) if command == "sync" => sync::compare(rest),
+        Some((command, rest)) if command == sync::COMMAND => sync::run_child(rest),
         _ => Err(arguments::USAGE.into()),
     };
     match outcome {

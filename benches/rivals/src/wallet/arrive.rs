@@ -2,11 +2,12 @@
 
 use std::time::Instant;
 
+use uxf_codec::package::{Package, Timestamp};
 use uxf_engine::Durability;
 
 use super::device::Device;
 use super::material::{Bundle, one_transfer_back, tokens};
-use super::{Measured, Trial, UXF};
+use super::{MERGE, Measured, Trial, UXF, plain};
 use crate::Outcome;
 use crate::figures::Figure;
 use crate::process;
@@ -26,6 +27,7 @@ pub(super) fn measure(trial: Trial<'_>) -> Outcome<Vec<Measured>> {
             let name = format!("arrive-{name}{suffix}");
             into(trial, &name, size, durability, &mut measured)?;
         }
+        merged(&format!("arrive-{name}"), size, &mut measured)?;
     }
     Ok(measured)
 }
@@ -80,6 +82,28 @@ fn into(
     }
     if device.wallet.status()?.tokens() != size as u64 {
         return Err("tokens came or went".into());
+    }
+    Ok(())
+}
+
+/// The same into a package in memory, which is not written anywhere.
+fn merged(name: &str, size: usize, measured: &mut Vec<Measured>) -> Outcome<()> {
+    let (tokens, arriving) = material(size)?;
+    let mut merged = Package::default();
+    for part in tokens.chunks(2_000) {
+        let part = part.iter().map(String::as_bytes);
+        merged.ingest_all(part, Timestamp::from_secs(1))?;
+    }
+    for (number, bundle) in arriving.iter().enumerate() {
+        let start = Instant::now();
+        plain::merge(&mut merged, &Package::from_car(&bundle.car)?)?;
+        let milliseconds = start.elapsed().as_secs_f64() * 1e3;
+        if number > 0 {
+            measured.push((MERGE, Figure::lower(name, milliseconds, "ms")));
+        }
+    }
+    if merged.manifest().len() != size {
+        return Err("a merge has made tokens come or go".into());
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use uxf_engine::wallet::Consolidation;
 
 use super::device::Device;
 use super::material::{bundles, tokens};
-use super::{Measured, Trial, UXF};
+use super::{MERGE, Measured, Trial, UXF, plain};
 use crate::Outcome;
 use crate::figures::{Figure, percentile};
 use crate::process;
@@ -40,8 +40,10 @@ fn consolidate(
     let dir = trial.dir.join("uxf");
     process::empty_directory(&dir)?;
     let device = Device::open(&dir, Durability::Durable)?;
+    let mut archives = Vec::new();
     for bundle in bundles(&tokens(count, 0, count), size)? {
         device.take(&bundle)?;
+        archives.push(bundle.car);
     }
     let ids: Vec<String> = device
         .wallet
@@ -71,6 +73,10 @@ fn consolidate(
         return Err("tokens came or went".into());
     }
     measured.push((UXF, Figure::lower(name, seconds, "s")));
+    let (seconds, longest) = plain::merge_all(&archives)?;
+    measured.push((MERGE, Figure::lower(name, seconds, "s")));
+    let name_max = format!("{name}-wait-max");
+    measured.push((MERGE, Figure::lower(name_max, longest * 1e3, "ms")));
     for (suffix, mut waits) in [("", reads), ("-idle", idle)] {
         for (share, percent) in [("p99", 99), ("max", 100)] {
             let wait = percentile(&mut waits, percent).ok_or("nothing was read")?;

@@ -1,17 +1,19 @@
-//! 10,000 tokens as one JSON array, as wallets export them: each gets a verdict and is durable in the end.
+//! 10,000 tokens as one JSON array, as wallets export them: each gets a verdict and is durable in the end. Without tables
+//! they get none, and are written as archives.
 
 use uxf_engine::Durability;
 use uxf_engine::wallet::{VerdictCode, WalletImportOptions};
 
 use super::device::Device;
 use super::material::{array, tokens};
-use super::{Measured, Trial, UXF, Watch};
+use super::{MERGE, Measured, Trial, UXF, Watch, plain};
 use crate::Outcome;
 use crate::figures::Figure;
 
 pub(super) fn measure(trial: Trial<'_>) -> Outcome<Vec<Measured>> {
     let count = trial.scaled(10_000);
-    let json = array(&tokens(count, 0, count));
+    let tokens = tokens(count, 0, count);
+    let json = array(&tokens);
     let device = Device::open(&trial.dir.join("uxf"), Durability::Durable)?;
     let mut measured = Vec::new();
     for (name, expected) in [
@@ -24,7 +26,7 @@ pub(super) fn measure(trial: Trial<'_>) -> Outcome<Vec<Measured>> {
         if report.tally.of_code(expected) != count as u64 {
             return Err(format!("{:?}", report.tally).into());
         }
-        measured.extend(rates(name, count, passed));
+        measured.extend(rates(UXF, name, count, passed));
     }
     let watch = Watch::start();
     let saved = device.wallet.save()?;
@@ -32,15 +34,23 @@ pub(super) fn measure(trial: Trial<'_>) -> Outcome<Vec<Measured>> {
     if saved.tokens != count as u64 {
         return Err(format!("{saved:?}").into());
     }
-    measured.extend(rates("save", count, passed));
+    measured.extend(rates(UXF, "save", count, passed));
+    let watch = Watch::start();
+    plain::write(&trial.dir.join("merge"), &plain::import(&tokens)?)?;
+    measured.extend(rates(MERGE, "import", count, watch.stop()));
     Ok(measured)
 }
 
-fn rates(name: &str, count: usize, passed: Vec<(&'static str, f64)>) -> Vec<Measured> {
+fn rates(
+    whose: &'static str,
+    name: &str,
+    count: usize,
+    passed: Vec<(&'static str, f64)>,
+) -> Vec<Measured> {
     let rate = |(suffix, seconds): (&str, f64)| {
         let name = format!("{name}{suffix}");
         (
-            UXF,
+            whose,
             Figure::higher(name, count as f64 / seconds, "tokens/s"),
         )
     };

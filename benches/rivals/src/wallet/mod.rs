@@ -3,7 +3,6 @@
 //! Beside it stands `merge`, which is what a wallet without tables of its own does: read all bundles and merge them in
 //! memory, with our own codec, at every start.
 
-mod arguments;
 mod arrive;
 mod consolidate;
 mod device;
@@ -13,24 +12,16 @@ mod material;
 mod plain;
 mod start;
 
-use std::path::Path;
-use std::str::FromStr;
 use std::time::Instant;
 
-use arguments::WalletArguments;
-
 use crate::Outcome;
-use crate::figures::Figure;
 use crate::process;
-use crate::table::{self, Table};
+use crate::rounds::{self, Measured, Trial, Work};
 
 /// Our wallet, in tables.
 const UXF: &str = "uxf";
 /// Everything merged anew.
 const MERGE: &str = "merge";
-
-/// A figure, and whose it is.
-type Measured = (&'static str, Figure);
 
 /// A group of figures that are measured together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,14 +38,15 @@ enum WalletWork {
     Consolidate,
 }
 
-impl WalletWork {
-    const ALL: [Self; 5] = [
+impl Work for WalletWork {
+    const ALL: &'static [Self] = &[
         Self::Start,
         Self::Arrive,
         Self::Join,
         Self::Import,
         Self::Consolidate,
     ];
+    const DIRECTORY: &'static str = "wallets";
 
     fn name(self) -> &'static str {
         match self {
@@ -65,16 +57,15 @@ impl WalletWork {
             Self::Consolidate => "consolidate",
         }
     }
-}
 
-impl FromStr for WalletWork {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        Self::ALL
-            .into_iter()
-            .find(|work| work.name() == name)
-            .ok_or_else(|| format!("unknown work {name}"))
+    fn measure(self, trial: Trial<'_>) -> Outcome<Vec<Measured>> {
+        match self {
+            Self::Start => start::measure(trial),
+            Self::Arrive => arrive::measure(trial),
+            Self::Join => join::measure(trial),
+            Self::Import => import::measure(trial),
+            Self::Consolidate => consolidate::measure(trial),
+        }
     }
 }
 
@@ -103,52 +94,7 @@ impl Watch {
     }
 }
 
-/// Where and how much is measured.
-#[derive(Clone, Copy)]
-struct Trial<'a> {
-    dir: &'a Path,
-    quick: bool,
-}
-
-impl Trial<'_> {
-    /// A tenth when it has to be quick.
-    fn scaled(&self, full: usize) -> usize {
-        if self.quick { full / 10 } else { full }
-    }
-
-    fn measure(self, work: WalletWork) -> Outcome<Vec<Measured>> {
-        match work {
-            WalletWork::Start => start::measure(self),
-            WalletWork::Arrive => arrive::measure(self),
-            WalletWork::Join => join::measure(self),
-            WalletWork::Import => import::measure(self),
-            WalletWork::Consolidate => consolidate::measure(self),
-        }
-    }
-}
-
 /// Measures; prints as it goes.
 pub(crate) fn compare(arguments: &[String]) -> Outcome<()> {
-    let arguments = WalletArguments::parse(arguments)?;
-    table::print_legend();
-    let mut table = Table::default();
-    for work in &arguments.works {
-        let first = table.len();
-        for _round in 0..arguments.rounds {
-            process::empty_directory(&arguments.dir)?;
-            let trial = Trial {
-                dir: &arguments.dir,
-                quick: arguments.quick,
-            };
-            let measured = trial
-                .measure(*work)
-                .map_err(|error| format!("{}: {error}", work.name()))?;
-            for (whose, figure) in measured {
-                table.add(whose, figure);
-            }
-        }
-        process::empty_directory(&arguments.dir)?;
-        table.print(first);
-    }
-    Ok(())
+    rounds::compare::<WalletWork>(arguments)
 }
