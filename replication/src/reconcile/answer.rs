@@ -174,21 +174,14 @@ impl<'s, S: RangeSource + ?Sized> Answering<'s, S> {
         let known = short_ids(&ours);
         let wanted = theirs.iter().filter(|id| known.binary_search(id).is_err());
         let wanted: Vec<ShortId> = wanted.copied().collect();
+        let wants = if wanted.is_empty() {
+            RangeContent::Skip
+        } else {
+            RangeContent::Want(wanted)
+        };
         let lacked = |item: &&LiveItem| theirs.binary_search(&short_id(&item.hash)).is_err();
         let lacked: Vec<&LiveItem> = ours.iter().filter(lacked).collect();
-        if !self.send(lacked.into_iter())? {
-            // There was no room for all: once more when these are there.
-            return self.sum_up(&from, to);
-        }
-        self.say(
-            to,
-            if wanted.is_empty() {
-                RangeContent::Skip
-            } else {
-                RangeContent::Want(wanted)
-            },
-        );
-        Ok(())
+        self.send_as_far_as(&from, to, &lacked, wants)
     }
 
     /// The other side wants these of a range.
@@ -197,12 +190,30 @@ impl<'s, S: RangeSource + ?Sized> Answering<'s, S> {
         let ours = self.source.items(from, &to, 4 * ITEMS_MAX)?;
         let is_wanted = |item: &&LiveItem| wanted.binary_search(&short_id(&item.hash)).is_ok();
         let given: Vec<&LiveItem> = ours.iter().filter(is_wanted).collect();
-        if self.send(given.into_iter())? {
-            self.say(to, RangeContent::Skip);
-            Ok(())
-        } else {
-            self.sum_up(from, to)
-        }
+        self.send_as_far_as(from, to, &given, RangeContent::Skip)
+    }
+
+    /// Sends operations of a range and says something of it, both as far as there is room. What is behind that is summed up:
+    /// it is looked at once more when these are there. The range has become shorter then, so that it ends whatever the other
+    /// side makes of them.
+    fn send_as_far_as(
+        &mut self,
+        from: &Bound,
+        to: Bound,
+        items: &[&LiveItem],
+        content: RangeContent,
+    ) -> Result<(), SourceError> {
+        let sent = self.send(items)?;
+        let Some(next) = items.get(sent) else {
+            self.say(to, content);
+            return Ok(());
+        };
+        let Some(last) = sent.checked_sub(1).and_then(|last| items.get(last)) else {
+            return self.sum_up(from, to);
+        };
+        let middle = bound_between(last, next);
+        self.say(middle.clone(), content);
+        self.sum_up(&middle, to)
     }
 
     /// The other side has nothing in a range: it gets what there is, as far as there is room.
@@ -211,39 +222,48 @@ impl<'s, S: RangeSource + ?Sized> Answering<'s, S> {
         let mut last = from;
         loop {
             let items = self.source.items(&last, &to, STEP + 1)?;
-            let (now, later) = items.split_at(items.len().min(STEP));
-            if !self.send(now.iter())? {
-                return self.sum_up(&last, to);
-            }
-            let (Some(sent), Some(next)) = (now.last(), later.first()) else {
+            let now: Vec<&LiveItem> = items.iter().take(STEP).collect();
+            let sent = self.send(&now)?;
+            let Some(next) = items.get(sent) else {
                 self.say(to, RangeContent::Skip);
                 return Ok(());
             };
-            last = bound_between(sent, next);
+            let Some(before) = sent.checked_sub(1).and_then(|at| items.get(at)) else {
+                return self.sum_up(&last, to);
+            };
+            last = bound_between(before, next);
+            self.say(last.clone(), RangeContent::Skip);
+            if self.is_spent() {
+                return self.sum_up(&last, to);
+            }
         }
     }
 
-    /// Sends operations; false if there is no room for any more, some of them may have been sent.
-    fn send<'i>(&mut self, items: impl Iterator<Item = &'i LiveItem>) -> Result<bool, SourceError> {
-        let items: Vec<&LiveItem> = items.collect();
+    /// Sends operations as long as there is room, and says how many of them need not be looked at again.
+    fn send(&mut self, items: &[&LiveItem]) -> Result<usize, SourceError> {
+        let mut sent = 0;
         for some in items.chunks(self.source.proven_at_once().max(1)) {
-            if self.operations_bytes >= self.limits.operations_bytes {
-                return Ok(false);
+            if self.is_spent() {
+                break;
             }
-            // What does not count any more is not missed.
-            let mut proofs = self.source.prove(some)?.into_iter().flatten();
-            for proven in proofs.by_ref() {
-                self.operations_bytes += proven.byte_len();
-                self.answer.operations.push(proven);
-                if self.operations_bytes >= self.limits.operations_bytes {
-                    break;
+            for proven in self.source.prove(some)? {
+                if self.is_spent() {
+                    return Ok(sent);
+                }
+                sent += 1;
+                // What does not count any more is not missed.
+                if let Some(proven) = proven {
+                    self.operations_bytes += proven.byte_len();
+                    self.answer.operations.push(proven);
                 }
             }
-            if proofs.next().is_some() {
-                return Ok(false);
-            }
         }
-        Ok(true)
+        Ok(sent)
+    }
+
+    /// Whether there is no room for more operations.
+    const fn is_spent(&self) -> bool {
+        self.operations_bytes >= self.limits.operations_bytes
     }
 
     fn finish(mut self) -> Answer {

@@ -22,8 +22,8 @@ pub struct ReconcileConfig {
 pub struct Patience {
     /// Most answers in a row that brought nothing new. Default 32: cutting a range of any size takes fewer.
     pub rounds_max: u32,
-    /// Most answers in a row to which operations came and none of them counted here. Default 2. What this store leaves out
-    /// would come again and again.
+    /// Most answers in a row to which operations came, none of them counted here, and none was given for them. Default 16,
+    /// which are 16 MiB and more.
     pub barren_max: u32,
     /// Bytes of operations that came and are not taken in. Default 6 MiB: what two answers at once may have.
     pub queue_bytes_max: usize,
@@ -40,7 +40,7 @@ impl Default for Patience {
     fn default() -> Self {
         Self {
             rounds_max: 32,
-            barren_max: 2,
+            barren_max: 16,
             queue_bytes_max: 6 << 20,
             timeout: Duration::from_secs(30),
             begins_max: 8,
@@ -324,10 +324,11 @@ impl Reconciler {
         let Some(talk) = self.peers.get_mut(&peer) else {
             return;
         };
-        if talk.answers(answer.operations.len() as u64) > patience.rounds_max {
+        let given = answer.operations.len() as u64;
+        if talk.answers(given) > patience.rounds_max {
             return self.disconnect(peer, None);
         }
-        if talk.is_barren(patience.barren_max) {
+        if talk.is_barren(given, patience.barren_max) {
             answer = Answer::default();
         }
         let is_done = answer.ranges.is_empty();

@@ -42,8 +42,8 @@ pub(super) struct Talk {
     pub(super) deadline: Option<Timestamp>,
     /// Answers since something new came or went.
     idle: u32,
-    /// Operations that came since the last answer, and of these that count; and for how many answers in a row some came
-    /// and none counted.
+    /// Operations that came since the last answer, and of these that count; and for how many answers in a row some came,
+    /// none counted, and none was given for them.
     came: (u64, u64),
     barren: u32,
     /// How many conversations the peer may begin now, as of when.
@@ -205,10 +205,11 @@ impl Talk {
         self.idle
     }
 
-    /// Whether operations came so often, and none of them counted. Asked before each answer.
-    pub(super) fn is_barren(&mut self, most: u32) -> bool {
+    /// Whether operations came so often, and none of them counted. Asked before each answer, with how many operations it
+    /// gives: what is left out since newer ones count here is barren only to who keeps these to himself.
+    pub(super) fn is_barren(&mut self, given: u64, most: u32) -> bool {
         let (received, new) = core::mem::take(&mut self.came);
-        if new > 0 {
+        if new > 0 || given > 0 {
             self.barren = 0;
         } else if received > 0 {
             self.barren = self.barren.saturating_add(1);

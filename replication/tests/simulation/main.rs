@@ -70,7 +70,8 @@ fn whatever_the_network_does_devices_come_to_the_same_state_and_lose_nothing() {
     {
         eprintln!("{counts:?}");
     }
-    assert!(counts.synced > 0 && counts.caught_up > 0);
+    assert!(counts.synced > 0);
+    assert!(counts.seeds < 4 || counts.caught_up > 0);
     // Every fourth seed has stores that cut logs off.
     assert!(counts.seeds < 4 || counts.reconciled > 0);
 }

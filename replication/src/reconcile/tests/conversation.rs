@@ -20,6 +20,8 @@ struct Plain {
     keys: RefCell<BTreeSet<String>>,
     profile: ProfileId,
     proof_bytes: usize,
+    /// Operations under keys that begin so come for nothing.
+    leaves_out: Option<&'static str>,
 }
 
 impl Plain {
@@ -34,7 +36,17 @@ impl Plain {
             keys: RefCell::new(keys),
             profile: ProfileId::from_bytes([2; 33]),
             proof_bytes: 190,
+            leaves_out: None,
         }
+    }
+
+    /// Takes an operation in; whether it counts.
+    fn take(&self, key: String) -> bool {
+        if self.leaves_out.is_some_and(|begin| key.starts_with(begin)) {
+            return false;
+        }
+        self.tree.borrow_mut().insert(item(&key, 1));
+        self.keys.borrow_mut().insert(key)
     }
 }
 
@@ -117,9 +129,7 @@ fn talk(sides: [&Plain; 2], config: ReconcileConfig, begins: &[usize]) -> Talk {
                         let mut new = 0;
                         for proof in &all {
                             let key = String::from_utf8(proof.clone()).unwrap();
-                            let key = key.trim_end().to_owned();
-                            sides[side].tree.borrow_mut().insert(item(&key, 1));
-                            new += usize::from(sides[side].keys.borrow_mut().insert(key));
+                            new += usize::from(sides[side].take(key.trim_end().to_owned()));
                         }
                         talk.operations += all.len();
                         let reply = StoreReply::Apply(peer, Some(Ok((all.len(), new))));
@@ -241,6 +251,33 @@ fn answers_stay_within_their_limits_however_much_differs() {
     let some: Vec<String> = keys(0, 20_000).filter(|_| rng.percent(90)).collect();
     let (one, other) = (Plain::new(keys(0, 20_000)), Plain::new(some));
     talk_all(&one, &other);
+}
+
+#[test]
+fn what_is_left_out_comes_once_and_keeps_nothing_else_from_coming() {
+    let config = ReconcileConfig {
+        answer: AnswerLimits {
+            operations_bytes: 4_000,
+            ..AnswerLimits::default()
+        },
+        ..ReconcileConfig::default()
+    };
+    let mixed = |name: &'static str| {
+        let refused = (0..200).map(move |number| format!("a.{name}.{number:03}"));
+        refused.chain((0..100).map(move |number| format!("z.{name}.{number:03}")))
+    };
+    for begins in [[0].as_slice(), &[1], &[0, 1]] {
+        let (mut one, mut other) = (Plain::new(mixed("one")), Plain::new(mixed("other")));
+        one.leaves_out = Some("a.");
+        other.leaves_out = Some("a.");
+        let talk = talk([&one, &other], config, begins);
+        assert!(talk.gone.is_empty() && talk.done.len() >= 2, "{talk:?}");
+        for side in [&one, &other] {
+            assert_eq!(side.keys.borrow().len(), 400);
+        }
+        // A few where a range was cut come again; where both begin, some of it is said in both conversations.
+        assert!(talk.operations <= 650 * begins.len(), "{talk:?}");
+    }
 }
 
 fn talk_all(one: &Plain, other: &Plain) {
