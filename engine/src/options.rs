@@ -54,6 +54,7 @@ pub struct EngineOptions {
     pub(crate) two_phase_commit: bool,
     pub(crate) repair: RepairPolicy,
     pub(crate) flush_interval: Duration,
+    pub(crate) idle_work: bool,
     pub(crate) queue_length: usize,
     pub(crate) element_bytes_max: usize,
     pub(crate) batch_bytes_max: usize,
@@ -76,6 +77,7 @@ impl Default for EngineOptions {
             two_phase_commit: true,
             repair: RepairPolicy::Balanced,
             flush_interval: Duration::from_secs(2),
+            idle_work: true,
             queue_length: 64,
             element_bytes_max: 1 << 20,
             batch_bytes_max: 256 << 20,
@@ -169,6 +171,15 @@ impl EngineOptions {
     #[must_use]
     pub fn flush_interval(mut self, interval: Duration) -> Self {
         self.flush_interval = interval;
+        self
+    }
+
+    /// Whether the store does what is due when nobody asks for anything: sweeps, makes old buffered commits durable, applies
+    /// commits whose time has come. Default true. Without, it does so with the next commit or when it is told to, so that what
+    /// it shows depends on calls and the clock it was given alone: for simulations that must go the same way twice.
+    #[must_use]
+    pub fn idle_work(mut self, on: bool) -> Self {
+        self.idle_work = on;
         self
     }
 

@@ -241,7 +241,7 @@ impl Writer {
     }
 
     fn patience(&self) -> Option<Duration> {
-        if self.shared.is_poisoned() {
+        if self.shared.is_poisoned() || !self.shared.options.idle_work {
             return None;
         }
         let sweep = self.sweep_is_due().then_some(if self.sweeping {

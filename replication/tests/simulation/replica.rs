@@ -486,7 +486,7 @@ fn open(
         .cache_bytes(1 << 20)
         .index_bytes(1 << 20)
         .checkpoint_elements(64 + rng.index(400))
-        .flush_interval(Duration::from_secs(3_600))
+        .idle_work(false)
         .repair(RepairPolicy::Never)
         .clock(Arc::clone(clock) as Arc<dyn Clock>)
         .entropy(Arc::new(SeededEntropy(rng.next_u64(), AtomicU64::new(0))));
