@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uxf_engine::oplog::identity::LogId;
 
-use super::machine::{OplogSync, Output};
+use super::machine::{OplogSync, Output, reaches};
 use super::pull::{Promised, Run};
 use crate::wire::{AGAIN_MAX, Hello, Message, SKIPS_MAX};
 use crate::{Peer, Timestamp};
@@ -99,8 +99,8 @@ impl OplogSync {
             self.rewind.entry(log).or_insert(1);
         }
         for (log, reached) in theirs.iter() {
-            let ours = have.vector.get(&log).map_or(1, |reached| reached.next_seq);
-            let is_more = reached.next_seq > ours || self.rewind.contains_key(&log);
+            let is_here = reaches(&have.vector, &log, reached.next_seq);
+            let is_more = !is_here || self.rewind.contains_key(&log);
             let is_tried = state.tried.get(&log) == Some(&reached.next_seq);
             let others = self.runs.iter().filter(|(number, _)| Some(**number) != run);
             let is_claimed = || others.clone().any(|(_, run)| run.claims(&log));
@@ -160,23 +160,7 @@ impl OplogSync {
             again,
             vector: have.vector.clone(),
         };
-        state.is_greeted = true;
-        state.told = have.statements;
-        let here = have.vector.iter();
-        state.said = here.map(|(log, here)| (log, here.next_seq)).collect();
-        let owed = core::mem::take(&mut state.owed).into_iter();
-        let is_here = |log: &LogId, next_seq: u64| {
-            let here = have.vector.get(log);
-            here.is_some_and(|here| here.next_seq >= next_seq)
-        };
-        let is_asked = |log: &LogId| {
-            let promised = promised.as_ref();
-            promised.is_some_and(|promised| promised.logs.contains_key(log))
-        };
-        // The hello says the one, the acknowledgement of the last round the other.
-        state.owed = owed
-            .filter(|(log, next_seq)| !is_here(log, *next_seq) && !is_asked(log))
-            .collect();
+        state.greet(have, promised.as_ref());
         if let Some(promised) = promised {
             let is_blind = state.theirs.is_none();
             let timeout = if is_blind {

@@ -431,6 +431,11 @@ impl OplogSync {
     }
 }
 
+/// Whether a log is known up to a sequence number.
+pub(super) fn reaches(vector: &VersionVector, log: &LogId, next_seq: u64) -> bool {
+    vector.get(log).map_or(1, |known| known.next_seq) >= next_seq
+}
+
 /// Sets how far a log is known.
 pub(super) fn set(vector: &mut VersionVector, log: LogId, reached: Reached) {
     let head = LogHead {

@@ -3,20 +3,18 @@
 use uxf_engine::oplog::identity::LogId;
 use uxf_engine::oplog::{Reached, VersionVector};
 
-use super::machine::{OplogSync, Output, PeerState, raise};
+use super::machine::{OplogSync, Output, PeerState, raise, reaches};
+use super::pull::Promised;
 use super::push::Push;
-use crate::wire::{Announce, Message};
+use super::store::Have;
+use crate::wire::{Announce, Message, StatementsDigest};
 use crate::{Misbehaviour, Peer};
 
 impl PeerState {
     /// It says how far it is.
     pub(super) fn heard(&mut self, theirs: &VersionVector) {
-        let is_there = |log: &LogId, next_seq: u64| {
-            let theirs = theirs.get(log);
-            theirs.is_some_and(|theirs| theirs.next_seq >= next_seq)
-        };
         self.told_heads
-            .retain(|log, next_seq| !is_there(log, *next_seq));
+            .retain(|log, next_seq| !reaches(theirs, log, *next_seq));
     }
 
     /// It says how far it is with a log: it is to hear when this side is as far, unless it has heard that already.
@@ -25,6 +23,49 @@ impl PeerState {
         if said.unwrap_or(1) < reached.next_seq {
             self.owed.insert(log, reached.next_seq);
         }
+    }
+
+    /// A hello tells it all that is here and asks for what was promised. It is owed neither of them any more: the hello
+    /// says the one, the acknowledgement of the last round the other.
+    pub(super) fn greet(&mut self, have: &Have, promised: Option<&Promised>) {
+        self.is_greeted = true;
+        self.told = have.statements;
+        let here = have.vector.iter();
+        self.said = here.map(|(log, here)| (log, here.next_seq)).collect();
+        self.owed.retain(|log, next_seq| {
+            let is_asked = promised.is_some_and(|promised| promised.logs.contains_key(log));
+            !is_asked && !reaches(&have.vector, log, *next_seq)
+        });
+    }
+
+    /// What it is owed and is here by now, which it is owed no longer.
+    fn take_owed(&mut self, here: &VersionVector) -> VersionVector {
+        let mut heads = VersionVector::default();
+        self.owed.retain(|log, next_seq| {
+            let is_here = reaches(here, log, *next_seq);
+            if let Some(reached) = here.get(log).filter(|_| is_here) {
+                raise(&mut heads, *log, reached);
+            }
+            !is_here
+        });
+        heads
+    }
+
+    /// Tells it how far this side is with some logs, and of the statements here; gives the message that says so.
+    fn tell(&mut self, heads: VersionVector, statements: StatementsDigest) -> Message {
+        for (log, reached) in heads.iter() {
+            self.said.insert(log, reached.next_seq);
+            let Some(theirs) = &mut self.theirs else {
+                continue;
+            };
+            // What it told of itself is no news to it.
+            if !reaches(theirs, &log, reached.next_seq) {
+                self.told_heads.insert(log, reached.next_seq);
+            }
+            raise(theirs, log, reached);
+        }
+        self.told = statements;
+        Message::Announce(Announce { statements, heads })
     }
 }
 
@@ -62,7 +103,7 @@ impl OplogSync {
             return;
         }
         let is_being_given = state.push.as_ref().is_some_and(Push::goes_on);
-        let Some(theirs) = state.theirs.as_mut().filter(|_| !is_being_given) else {
+        let Some(theirs) = state.theirs.as_ref().filter(|_| !is_being_given) else {
             return;
         };
         let mut heads = VersionVector::default();
@@ -74,14 +115,7 @@ impl OplogSync {
         if heads == VersionVector::default() && state.told == have.statements {
             return;
         }
-        for (log, reached) in heads.iter() {
-            raise(theirs, log, reached);
-            state.said.insert(log, reached.next_seq);
-            state.told_heads.insert(log, reached.next_seq);
-        }
-        state.told = have.statements;
-        let statements = have.statements;
-        let announce = Message::Announce(Announce { statements, heads });
+        let announce = state.tell(heads, have.statements);
         self.outputs.push_back(Output::Send(peer, announce));
     }
 
@@ -91,37 +125,11 @@ impl OplogSync {
             return;
         };
         for (peer, state) in self.peers.iter_mut().filter(|(_, state)| state.is_greeted) {
-            let mut heads = VersionVector::default();
-            state.owed.retain(|log, next_seq| {
-                let here = have.vector.get(log);
-                let here = here.filter(|reached| reached.next_seq >= *next_seq);
-                if let Some(reached) = here {
-                    raise(&mut heads, *log, reached);
-                }
-                here.is_none()
-            });
-            let Some(theirs) = state
-                .theirs
-                .as_mut()
-                .filter(|_| heads.iter().next().is_some())
-            else {
-                continue;
-            };
-            for (log, reached) in heads.iter() {
-                // It may be further here than the peer is.
-                if theirs
-                    .get(&log)
-                    .is_none_or(|theirs| theirs.next_seq < reached.next_seq)
-                {
-                    state.told_heads.insert(log, reached.next_seq);
-                }
-                state.said.insert(log, reached.next_seq);
-                raise(theirs, log, reached);
+            let heads = state.take_owed(&have.vector);
+            if heads != VersionVector::default() {
+                let announce = state.tell(heads, have.statements);
+                self.outputs.push_back(Output::Send(*peer, announce));
             }
-            state.told = have.statements;
-            let statements = have.statements;
-            let announce = Message::Announce(Announce { statements, heads });
-            self.outputs.push_back(Output::Send(*peer, announce));
         }
     }
 }

@@ -6,7 +6,7 @@ use uxf_engine::profile::{CaughtUp, Delta, OwnEntries};
 use super::state::{CatchUp, Stage};
 use super::store::{CatchUpReply, CatchUpRequest};
 use crate::oplog_sync::history::{HistoryError, Taken};
-use crate::oplog_sync::machine::{OplogSync, Output};
+use crate::oplog_sync::machine::{OplogSync, Output, reaches};
 use crate::oplog_sync::store::StoreRequest;
 use crate::wire::{Compare, Compared, Entries, Message, RangeEntry};
 use crate::{Misbehaviour, Peer, Timestamp};
@@ -297,10 +297,10 @@ impl OplogSync {
         let Some(one) = self.end(number) else {
             return;
         };
+        let behind = one.covered.saturating_add(1);
         let have = self.have.as_ref();
-        let ours = have.and_then(|have| have.vector.get(&one.log));
         // Somebody else may have brought more meanwhile.
-        if ours.is_none_or(|ours| ours.next_seq <= one.covered) {
+        if have.is_none_or(|have| !reaches(&have.vector, &one.log, behind)) {
             self.rewind.insert(one.log, 0);
         }
         self.retry_later(now);
