@@ -165,14 +165,17 @@ impl OplogSync {
             return;
         };
         state.is_reading = false;
-        let given = given.and_then(|(given, statements)| match too_long(&given.delta, limit) {
-            Some((log, seq)) => Err(HistoryError::Compacted { log, seq }),
-            None => Ok((given, statements)),
-        });
         let Some(push) = state.push.as_mut().filter(|push| push.run == run) else {
             // The peer began anew meanwhile.
             return self.step_push(peer);
         };
+        let given = given.and_then(|(given, statements)| match too_long(&given.delta, limit) {
+            Some(log) => {
+                let seq = push.from.get(&log).map_or(1, |from| from.next_seq);
+                Err(HistoryError::Compacted { log, seq })
+            }
+            None => Ok((given, statements)),
+        });
         match given {
             Ok((mut given, statements)) => {
                 if statements == push.statements {
@@ -300,14 +303,14 @@ impl OplogSync {
     }
 }
 
-/// The log, and how far it goes, of a checkpoint with which a round is longer than anybody accepts.
-fn too_long(delta: &Delta, limit: usize) -> Option<(LogId, u64)> {
+/// The log of a checkpoint with which a round is longer than anybody accepts.
+fn too_long(delta: &Delta, limit: usize) -> Option<LogId> {
     let parts = delta.checkpoints.first()?;
     if round_bytes(delta) <= limit {
         return None;
     }
     let signed = SignedCheckpoint::decode(&parts.signed).ok()?;
-    Some((signed.header().log, signed.header().until))
+    Some(signed.header().log)
 }
 
 /// Has a log count as known to its end.

@@ -1,11 +1,14 @@
 //! Real profiles.
 
+use uxf_engine::oplog::VersionVector;
 use uxf_engine::profile::Profile;
 use uxf_engine::profile::sealed::WalletSecret;
 use uxf_engine::{Durability, Engine, EngineOptions};
 
 use super::super::*;
 use super::model::Net;
+use crate::wire::{Cut, Hello, Message, StatementsDigest};
+use crate::{Peer, Timestamp};
 
 fn profile(wallet: u8, device: &str) -> Profile {
     let options = EngineOptions::new().durability(Durability::Buffered);
@@ -150,5 +153,46 @@ fn a_checkpoint_that_is_longer_than_a_round_is_cut_and_what_else_there_is_comes(
         assert!(net.nodes[1].seen.iter().any(is_cut), "{blocks}");
         assert!(other.get("app.desk.1.block").unwrap().is_some());
         assert!(other.get("app.1").unwrap().is_none());
+    }
+}
+
+#[test]
+fn a_cut_names_the_operation_that_was_asked_for() {
+    let [one, part, none] = ["phone", "laptop", "desk"].map(|name| profile(1, name));
+    fill(&one, "first", 5, 1);
+    let delta = one.delta_for(&VersionVector::default(), usize::MAX);
+    part.ingest(&delta.unwrap()).unwrap();
+    // Twice, so that there is something to let go of.
+    for _ in 0..2 {
+        fill(&one, "then", 30, 1);
+    }
+    one.compact().unwrap();
+    let (log, peer, now) = (one.log_id(), Peer::new(1), Timestamp::default());
+    for (there, again, asked) in [(&none, None, 1), (&part, None, 11), (&part, Some(4), 4)] {
+        let mut sync = OplogSync::new(SyncConfig {
+            round_bytes_max: 60_000,
+            ..SyncConfig::default()
+        });
+        let hello = Message::Hello(Hello {
+            run: 3,
+            is_pull: true,
+            statements: StatementsDigest::default(),
+            skip: Vec::new(),
+            again: again.map(|seq| (log, seq)).into_iter().collect(),
+            vector: there.version_vector().unwrap(),
+        });
+        let mut cuts = Vec::new();
+        for event in [Event::Connected(peer), Event::Message(peer, hello)] {
+            sync.handle(event, now);
+            while let Some(output) = sync.poll_output() {
+                match output {
+                    Output::Send(_, Message::Cut(cut)) => cuts.push(cut),
+                    Output::Store(request) => sync.handle(Event::Store(request.run(&one)), now),
+                    _ => {}
+                }
+            }
+        }
+        let (run, seq) = (3, asked);
+        assert_eq!(cuts, [Cut { run, log, seq }]);
     }
 }
