@@ -14,7 +14,8 @@ use super::store::StoreRequest;
 use crate::wire::{Cut, DELTA_PART_BYTES_MAX, DeltaPart, Message, ROUNDS_MAX, StatementsDigest};
 use crate::{Misbehaviour, Peer, Timestamp};
 
-/// What a peer is to give, which is what it had said it has when it was asked. What it says later it may be unable to give in the same run.
+/// What a peer is to give, which is what it had said it has when it was asked. What it says later it may be unable to
+/// give in the same run.
 #[derive(Debug, Default)]
 pub(super) struct Promised {
     /// How far it gives which logs.
@@ -290,8 +291,8 @@ impl OplogSync {
         self.retry_later(now);
     }
 
-    /// Asks for more of the end of a log, up to all of it, so that the place is found where two histories part. Says whether
-    /// it was not found.
+    /// Asks for more of the end of a log, up to all of it, so that the place is found where two histories part. Says
+    /// whether it was not found.
     fn rewind(&mut self, log: LogId, now: Timestamp) -> bool {
         let have = self.have.as_ref().and_then(|have| have.vector.get(&log));
         let len = have.map_or(0, |reached| reached.next_seq.saturating_sub(1));
@@ -325,7 +326,8 @@ impl OplogSync {
         if let (Some(have), Some(theirs)) = (have, &state.theirs) {
             for (log, next_seq) in &run.promised.logs {
                 let ours = have.vector.get(log).map_or(1, |ours| ours.next_seq);
-                // What it has not given although it could, and two ends of one length that were fetched again while nothing came of it.
+                // What it has not given although it could, and two ends of one length that were fetched again while
+                // nothing came of it.
                 let is_apart = || is_apart(have.vector.get(log), theirs.get(log));
                 if ours < *next_seq || (ours == *next_seq && is_apart()) {
                     state.tried.insert(*log, *next_seq);
