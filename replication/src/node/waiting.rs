@@ -3,13 +3,13 @@
 use core::time::Duration;
 use std::collections::BTreeSet;
 
+use libp2p::PeerId;
 use tokio::sync::oneshot::Sender;
 use tokio::time::Instant;
 use uxf_codec::ElementHash;
 use uxf_engine::profile::sealed::ProfileId;
 
 use super::error::SyncError;
-use super::keep::KnownPeer;
 use super::status::Synced;
 use crate::host::PeerStatus;
 
@@ -20,7 +20,7 @@ const ASK_LAST: Duration = Duration::from_millis(500);
 /// One who waits.
 #[derive(Debug)]
 pub(super) struct Waiting {
-    pub(super) known: KnownPeer,
+    pub(super) peer: PeerId,
     pub(super) until: Instant,
     reply: Sender<Result<Synced, SyncError>>,
     /// Bundles that the peer has.
@@ -32,12 +32,12 @@ pub(super) struct Waiting {
 
 impl Waiting {
     pub(super) fn new(
-        known: KnownPeer,
+        peer: PeerId,
         until: Instant,
         reply: Sender<Result<Synced, SyncError>>,
     ) -> Self {
         Self {
-            known,
+            peer,
             until,
             reply,
             confirmed: BTreeSet::new(),

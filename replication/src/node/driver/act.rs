@@ -98,7 +98,7 @@ impl Driver {
             Output::Told(connection, profile, told) => {
                 if let Some(peer) = self.peer_of(connection) {
                     let waiting = self.waiting.iter_mut();
-                    for one in waiting.filter(|one| one.known.peer == peer) {
+                    for one in waiting.filter(|one| one.peer == peer) {
                         one.told(&profile, &told, Instant::now());
                     }
                 }

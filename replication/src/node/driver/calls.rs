@@ -43,7 +43,7 @@ impl Driver {
             // Seen to by the loop.
             Command::End => {}
             Command::Sync(known, until, reply) => {
-                self.waiting.push(Waiting::new(known.clone(), until, reply));
+                self.waiting.push(Waiting::new(known.peer, until, reply));
                 // What was written before is part of it, whether or not somebody said so.
                 let profiles: Vec<ProfileId> = self.pool.profiles().copied().collect();
                 for profile in profiles {
@@ -98,9 +98,7 @@ impl Driver {
 
     pub(super) fn answer_waiting(&mut self) {
         for mut waiting in core::mem::take(&mut self.waiting) {
-            let status = self
-                .status()
-                .filter(|(peer, _)| *peer == waiting.known.peer);
+            let status = self.status().filter(|(peer, _)| *peer == waiting.peer);
             let status: Vec<PeerStatus> = status.map(|(_, one)| one).collect();
             let bundles = done(&status).and_then(|synced| {
                 let bundles = self.bundles_done(&mut waiting, &status)?;
@@ -152,7 +150,7 @@ impl Driver {
     pub(super) fn fail_waiting(&mut self, failed: PeerId, error: impl Fn() -> SyncError) {
         for waiting in self
             .waiting
-            .extract_if(.., |waiting| waiting.known.peer == failed)
+            .extract_if(.., |waiting| waiting.peer == failed)
         {
             waiting.answer(Err(error()));
         }
