@@ -1,4 +1,8 @@
-#![doc = include_str!("../README.md")]
+// Its example needs a store of objects.
+#![cfg_attr(
+    any(not(doctest), feature = "object-store"),
+    doc = include_str!("../README.md")
+)]
 
 pub mod bitswap;
 pub mod block_exchange;
