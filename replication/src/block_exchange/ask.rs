@@ -31,18 +31,15 @@ impl BlockExchange {
         }
         let request = self.next_request;
         self.next_request = self.next_request.wrapping_add(1);
+        let want = Want::of_hashes(request, WantKind::Have, &hashes);
         let question = Question {
             request,
-            hashes: hashes.clone(),
+            hashes,
             deadline: now + self.config.request_timeout,
         };
         self.questions.insert(peer, question);
-        let want = Message::Want(Want {
-            request,
-            kind: WantKind::Have,
-            hashes,
-        });
-        self.outputs.push_back(Output::Send(peer, want));
+        self.outputs
+            .push_back(Output::Send(peer, Message::Want(want)));
     }
 
     pub(super) fn take_have(&mut self, peer: Peer, have: &Have) -> Result<(), Misbehaviour> {

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use uxf_codec::ElementHash;
 
-use super::graph::{FetchError, Role};
+use super::graph::FetchError;
 use super::machine::{BlockExchange, Output};
+use super::request::entries_for;
 use super::store::{BlocksError, Presence, StoreRequest};
-use crate::wire::{Blocks, Message, Want, WantKind};
+use crate::wire::{Blocks, Message, Role, Want, WantKind};
 use crate::{Misbehaviour, Peer, Timestamp};
 
 /// Blocks that are looked for in the store at once.
@@ -90,13 +91,14 @@ impl BlockExchange {
         } else {
             self.config.request_blocks
         };
-        let hashes = self.graph.take_wanted(peer, most);
-        if hashes.is_empty() {
+        let wanted = self.graph.take_wanted(peer, most);
+        if wanted.is_empty() {
             return false;
         }
         let request = self.next_request;
         self.next_request = self.next_request.wrapping_add(1);
         let deadline = now + self.config.request_timeout;
+        let (entries, hashes) = entries_for(wanted, |parent| self.graph.given_by(peer, parent));
         let wanted = hashes.iter().copied().map(Some).collect();
         let hashes_asked = Asked {
             hashes: wanted,
@@ -106,7 +108,7 @@ impl BlockExchange {
         let want = Message::Want(Want {
             request,
             kind: WantKind::Block,
-            hashes,
+            entries,
         });
         self.outputs.push_back(Output::Send(peer, want));
         true
@@ -155,7 +157,7 @@ impl BlockExchange {
             }
         }
         for (hash, bytes) in arrived {
-            if let Err(error) = self.graph.arrived(hash, bytes) {
+            if let Err(error) = self.graph.arrived(peer, hash, bytes) {
                 self.fail(hash, error);
             }
         }

@@ -4,23 +4,12 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use thiserror::Error;
 use uxf_codec::ElementHash;
-use uxf_codec::canonical::ElementView;
-use uxf_codec::carriage::car::{read_envelope, read_manifest};
 
+use super::links::links_of;
 use super::machine::ExchangeConfig;
 use super::store::{NewBlock, Presence};
 use crate::Peer;
-
-/// What a block is to be, which says what it names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Role {
-    /// The root of a bundle: it names the manifest.
-    Envelope,
-    /// The tokens of a bundle: it names their roots.
-    Manifest,
-    /// An element.
-    Element,
-}
+use crate::wire::Role;
 
 /// Why a root cannot be had, from whomever it comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -71,10 +60,22 @@ struct Node {
     /// What names it, and what of what it names was not in the store.
     parents: Vec<ElementHash>,
     children: Vec<ElementHash>,
+    /// Its place among what the first of its parents names; `None` if it was wanted before that, or is to be asked for by its hash.
+    place: Option<u32>,
+    /// Who gave it: that peer can be asked for what it names by the places.
+    giver: Option<Peer>,
     /// How many of these are not ready.
     waits: usize,
     /// Peers that do not have it.
     tried: Vec<Peer>,
+}
+
+/// A block to ask for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted {
+    pub(super) hash: ElementHash,
+    /// What names it, and its place there; `None` if it is to be asked for by its hash.
+    pub(super) named: Option<(ElementHash, u32)>,
 }
 
 /// What is wanted.
@@ -176,7 +177,7 @@ impl Graph {
     }
 
     /// Blocks to ask a peer for: the last found first, and none that it does not have.
-    pub(super) fn take_wanted(&mut self, peer: Peer, most: usize) -> Vec<ElementHash> {
+    pub(super) fn take_wanted(&mut self, peer: Peer, most: usize) -> Vec<Wanted> {
         let (mut taken, mut passed) = (Vec::new(), Vec::new());
         // Looking through all that nobody has for every request would take too long.
         let passed_max = most.saturating_mul(4);
@@ -191,18 +192,39 @@ impl Graph {
                 passed.push(hash);
             } else {
                 node.state = State::Asked;
-                taken.push(hash);
+                let parent = node.parents.first().copied();
+                let named = parent.zip(node.place);
+                taken.push(Wanted { hash, named });
             }
         }
         self.wanted.extend(passed.into_iter().rev());
         taken
     }
 
-    /// A block that was asked for does not come; with a peer, because that has not got it.
+    /// What a block is that a peer gave: it can be asked for what that names by the places.
+    pub(super) fn given_by(&self, peer: Peer, hash: &ElementHash) -> Option<Role> {
+        let node = self.nodes.get(hash)?;
+        (node.giver == Some(peer)).then_some(node.role)
+    }
+
+    /// A block that was asked for does not come; with a peer, because that has not got it. If it was to find it by its place
+    /// it may have let go of the parent, and is asked once more.
     pub(super) fn give_back(&mut self, hash: ElementHash, tried: Option<Peer>) {
+        let place = self.nodes.get(&hash).and_then(|node| {
+            node.place?;
+            node.parents.first()
+        });
+        let is_placed = match (tried, place) {
+            (Some(peer), Some(parent)) => self.given_by(peer, parent).is_some(),
+            _ => false,
+        };
         let node = self.nodes.get_mut(&hash);
         if let Some(node) = node.filter(|node| matches!(node.state, State::Asked)) {
-            node.tried.extend(tried);
+            if is_placed {
+                node.place = None;
+            } else {
+                node.tried.extend(tried);
+            }
             node.state = State::Wanted;
             self.wanted.push(hash);
         }
@@ -220,11 +242,17 @@ impl Graph {
     }
 
     /// Takes a block whose hash was checked. One that is not wanted any more is dropped.
-    pub(super) fn arrived(&mut self, hash: ElementHash, bytes: Vec<u8>) -> Result<(), FetchError> {
-        let node = self.nodes.get(&hash);
+    pub(super) fn arrived(
+        &mut self,
+        peer: Peer,
+        hash: ElementHash,
+        bytes: Vec<u8>,
+    ) -> Result<(), FetchError> {
+        let node = self.nodes.get_mut(&hash);
         let Some(node) = node.filter(|node| matches!(node.state, State::Asked)) else {
             return Ok(());
         };
+        node.giver = Some(peer);
         let links = links_of(node.role, &bytes)?;
         let limit = self.config.held_bytes_max;
         if self.held_bytes.saturating_add(bytes.len()) > limit {
@@ -248,8 +276,8 @@ impl Graph {
             return Err(FetchError::TooDeep { limit });
         }
         let (mut children, mut waits) = (Vec::new(), 0);
-        for link in links {
-            self.want(link, below, depth.saturating_add(1), Some(hash))?;
+        for (place, link) in (0..).zip(links) {
+            self.want(link, below, depth.saturating_add(1), Some((hash, place)))?;
             let child = self.nodes.get(&link);
             if !child.is_some_and(|child| matches!(child.state, State::Ready)) {
                 waits += 1;
@@ -274,8 +302,9 @@ impl Graph {
         hash: ElementHash,
         role: Role,
         depth: u32,
-        parent: Option<ElementHash>,
+        named: Option<(ElementHash, u32)>,
     ) -> Result<(), FetchError> {
+        let parent = named.map(|(parent, _)| parent);
         if let Some(node) = self.nodes.get_mut(&hash) {
             if node.role != role {
                 return Err(FetchError::Invalid);
@@ -294,6 +323,8 @@ impl Graph {
             bytes: Vec::new(),
             parents: parent.into_iter().collect(),
             children: Vec::new(),
+            place: named.map(|(_, place)| place),
+            giver: None,
             waits: 0,
             tried: Vec::new(),
         };
@@ -436,27 +467,4 @@ impl Graph {
             }
         }
     }
-}
-
-fn links_of(role: Role, bytes: &[u8]) -> Result<(Vec<ElementHash>, Role), FetchError> {
-    let invalid = |_| FetchError::Invalid;
-    Ok(match role {
-        Role::Envelope => (
-            vec![read_envelope(bytes).map_err(invalid)?.1],
-            Role::Manifest,
-        ),
-        Role::Manifest => {
-            let manifest = read_manifest(bytes).map_err(invalid)?;
-            let mut roots: Vec<ElementHash> = manifest.values().copied().collect();
-            roots.sort_unstable();
-            roots.dedup();
-            (roots, Role::Element)
-        }
-        Role::Element => {
-            let mut links = Vec::new();
-            let view = ElementView::parse(bytes).map_err(invalid)?;
-            view.distinct_links(&mut links);
-            (links, Role::Element)
-        }
-    })
 }

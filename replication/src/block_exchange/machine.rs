@@ -5,10 +5,10 @@ use uxf_codec::ElementHash;
 
 use super::ask::Question;
 use super::fetch::Asked;
-use super::graph::{FetchError, Graph, Role};
+use super::graph::{FetchError, Graph};
 use super::serve::Serving;
 use super::store::{BlocksError, StoreReply, StoreRequest};
-use crate::wire::{Message, REQUESTS_MAX, WANTS_MAX};
+use crate::wire::{Message, REQUESTS_MAX, Role, WANTS_MAX};
 use crate::{Misbehaviour, Peer, Timestamp};
 
 /// Limits of the exchange of blocks.
@@ -16,7 +16,7 @@ use crate::{Misbehaviour, Peer, Timestamp};
 pub struct ExchangeConfig {
     /// Most roots that are wanted at once. Default 1,024. Further ones are refused.
     pub roots_max: usize,
-    /// Most blocks that are kept track of. Default 262,144, about 200 bytes each.
+    /// Most blocks that are kept track of. Default 262,144, about 220 bytes each.
     pub wanted_max: usize,
     /// Bytes of blocks that wait for what they name, from which on only one block is asked for at a time. Default 8 MiB.
     pub held_bytes: usize,

@@ -2,13 +2,11 @@
 
 use std::collections::VecDeque;
 
-use uxf_codec::ElementHash;
-
 use super::machine::{BlockExchange, Output};
 use super::store::{BlocksError, StoreRequest};
 use crate::wire::{
     BLOCK_BYTES_MAX, BLOCKS_BYTES_TARGET, Block, Blocks, Have, Message, REQUESTS_MAX, Want,
-    WantKind,
+    WantEntry, WantKind,
 };
 use crate::{Misbehaviour, Peer};
 
@@ -26,8 +24,9 @@ pub(super) struct Serving {
 struct Wanted {
     request: u32,
     kind: WantKind,
-    hashes: Vec<ElementHash>,
-    /// How many are answered.
+    entries: Vec<WantEntry>,
+    /// How many blocks they want, and of these are answered.
+    count: usize,
     done: usize,
 }
 
@@ -43,7 +42,8 @@ impl BlockExchange {
         serving.wants.push_back(Wanted {
             request: want.request,
             kind: want.kind,
-            hashes: want.hashes,
+            count: want.entries.iter().map(WantEntry::block_count).sum(),
+            entries: want.entries,
             done: 0,
         });
         self.serve(peer);
@@ -71,7 +71,8 @@ impl BlockExchange {
                 peer,
                 request: want.request,
                 kind: want.kind,
-                hashes: want.hashes.get(want.done..).unwrap_or_default().to_vec(),
+                entries: want.entries.clone(),
+                done: want.done,
                 bytes_target: BLOCKS_BYTES_TARGET,
             }));
         }
@@ -97,15 +98,15 @@ impl BlockExchange {
         let found = match blocks {
             Ok(found) if !found.is_empty() => found,
             // Nothing of the rest is here.
-            Ok(_) => vec![None; want.hashes.len().saturating_sub(want.done)],
+            Ok(_) => vec![None; want.count.saturating_sub(want.done)],
             Err(error) => {
                 self.outputs.push_back(Output::StoreFailed(error));
-                vec![None; want.hashes.len().saturating_sub(want.done)]
+                vec![None; want.count.saturating_sub(want.done)]
             }
         };
         let from = want.done;
         want.done = want.done.saturating_add(found.len());
-        let is_last = want.done >= want.hashes.len();
+        let is_last = want.done >= want.count;
         let message = match want.kind {
             WantKind::Have => Message::Have(Have {
                 request,

@@ -3,9 +3,9 @@ use uxf_codec::ElementHash;
 use uxf_codec::canonical::VerifiedElement;
 use uxf_engine::{BlockKind, Engine, Error as EngineError, Snapshot};
 
-use super::graph::Role;
+use super::links::links_of;
 use crate::Peer;
-use crate::wire::WantKind;
+use crate::wire::{Role, WantEntry, WantKind};
 
 /// Whether a store has a block.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,7 +130,7 @@ pub enum StoreRequest {
     Look(Vec<(ElementHash, Role)>),
     /// Store blocks.
     Store(Vec<NewBlock>),
-    /// Read blocks for a peer, from the front, until they have so many bytes.
+    /// Read blocks for a peer, in their order, until they have so many bytes; those that name them count too.
     Read {
         /// The peer.
         peer: Peer,
@@ -139,7 +139,9 @@ pub enum StoreRequest {
         /// Whether the bytes are wanted or only whether they are there.
         kind: WantKind,
         /// The blocks.
-        hashes: Vec<ElementHash>,
+        entries: Vec<WantEntry>,
+        /// How many of them were read before.
+        done: usize,
         /// Bytes after which reading stops.
         bytes_target: usize,
     },
@@ -152,7 +154,7 @@ pub enum StoreReply {
     Look(Result<Vec<(ElementHash, Presence)>, BlocksError>),
     /// Whether the blocks are stored.
     Store(Result<(), BlocksError>),
-    /// What was read from the front of the request; empty bytes stand for a block that is there if only that was asked.
+    /// What was read behind what was read before; empty bytes stand for a block that is there if only that was asked.
     Read {
         /// The peer.
         peer: Peer,
@@ -173,12 +175,13 @@ impl StoreRequest {
                 peer,
                 request,
                 kind,
-                hashes,
+                entries,
+                done,
                 bytes_target,
             } => StoreReply::Read {
                 peer,
                 request,
-                blocks: read(blocks, kind, &hashes, bytes_target),
+                blocks: read(blocks, kind, (&entries, done), bytes_target),
             },
         }
     }
@@ -197,23 +200,46 @@ fn look(
 fn read(
     blocks: &impl Blocks,
     kind: WantKind,
-    hashes: &[ElementHash],
+    (entries, done): (&[WantEntry], usize),
     bytes_target: usize,
 ) -> Result<Vec<Option<Vec<u8>>>, BlocksError> {
-    let (mut found, mut bytes) = (Vec::new(), 0);
     let reader = blocks.reader()?;
-    for hash in hashes {
-        if bytes >= bytes_target {
-            break;
+    let (mut found, mut bytes, mut passed) = (Vec::new(), 0, 0);
+    for entry in entries {
+        let count = entry.block_count();
+        let known = done.saturating_sub(passed).min(count);
+        passed += count;
+        if known == count {
+            continue;
         }
-        let block = reader.read(hash)?;
-        found.push(match kind {
-            WantKind::Have => block.map(|_| Vec::new()),
-            WantKind::Block => {
-                bytes += block.as_ref().map_or(0, Vec::len);
-                block
+        let hashes = match entry {
+            WantEntry::Block(hash) => vec![Some(*hash)],
+            WantEntry::Below(below) => {
+                let parent = reader.read(&below.parent)?;
+                bytes += parent.as_ref().map_or(0, Vec::len);
+                let links = parent.and_then(|parent| links_of(below.role, &parent).ok());
+                let links = links.map(|(links, _)| links).unwrap_or_default();
+                let named = |place: usize| links.get(place).copied();
+                below.places().map(named).collect()
             }
-        });
+        };
+        for hash in hashes.into_iter().skip(known) {
+            // One at least, however long what names it is.
+            if bytes >= bytes_target && !found.is_empty() {
+                return Ok(found);
+            }
+            let block = match hash {
+                Some(hash) => reader.read(&hash)?,
+                None => None,
+            };
+            found.push(match kind {
+                WantKind::Have => block.map(|_| Vec::new()),
+                WantKind::Block => {
+                    bytes += block.as_ref().map_or(0, Vec::len);
+                    block
+                }
+            });
+        }
     }
     Ok(found)
 }

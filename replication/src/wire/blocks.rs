@@ -1,42 +1,16 @@
-//! Messages by which blocks are exchanged.
-
-use uxf_codec::ElementHash;
+//! Messages that answer for blocks.
 
 use super::DecodeError;
 use super::cursor::{self, Cursor};
+use super::want::WANTS_MAX;
 
 /// Longest block, in bytes: the engine's own default for an element, and a little for what seals one.
 pub const BLOCK_BYTES_MAX: usize = (1 << 20) + 1024;
 /// Bytes of blocks after which a message is closed, unless its only block is longer.
 pub const BLOCKS_BYTES_TARGET: usize = 128 << 10;
-/// Most requests for blocks that are not answered yet.
-pub const REQUESTS_MAX: usize = 4;
-/// Most blocks that one message asks for or brings.
-pub const WANTS_MAX: usize = 256;
 
 /// The head of a block in a message: its place in the request and its length.
 const BLOCK_HEAD_BYTES: usize = 2 + 4;
-
-/// What is wanted of blocks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum WantKind {
-    /// The bytes.
-    Block = 0,
-    /// Whether they are there.
-    Have = 1,
-}
-
-/// Asks for blocks by their hashes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Want {
-    /// The request, numbered by who asks; every answer names it.
-    pub request: u32,
-    /// What is wanted.
-    pub kind: WantKind,
-    /// Which blocks, at least one; the most wanted first.
-    pub hashes: Vec<ElementHash>,
-}
 
 /// Says which of the blocks that were asked for are here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,51 +41,14 @@ pub struct Blocks {
     pub blocks: Vec<Block>,
 }
 
-pub(super) const WANT_BYTES_MAX: usize = 4 + 1 + 2 + WANTS_MAX * ElementHash::LEN;
 pub(super) const HAVE_BYTES_MAX: usize = 4 + 2 + WANTS_MAX / 8;
 pub(super) const BLOCKS_MESSAGE_BYTES_MAX: usize =
     4 + 1 + 2 + WANTS_MAX * BLOCK_HEAD_BYTES + BLOCKS_BYTES_TARGET + BLOCK_BYTES_MAX;
 
-pub(super) fn write_want(out: &mut Vec<u8>, want: &Want) {
-    out.extend_from_slice(&want.request.to_be_bytes());
-    out.push(want.kind as u8);
-    cursor::count(out, want.hashes.len());
-    for hash in &want.hashes {
-        out.extend_from_slice(hash.as_bytes());
-    }
-}
-
-pub(super) fn read_want(cursor: &mut Cursor<'_>) -> Result<Want, DecodeError> {
-    let request = cursor.u32("a request")?;
-    let refused = cursor.malformed("a known kind of want");
-    let kind = match cursor.u8("a kind of want")? {
-        0 => WantKind::Block,
-        1 => WantKind::Have,
-        _ => return Err(refused),
-    };
-    let refused = cursor.malformed("at least one hash");
-    let count = cursor.count("wanted blocks", WANTS_MAX, ElementHash::LEN)?;
-    if count == 0 {
-        return Err(refused);
-    }
-    let mut hashes = Vec::with_capacity(count);
-    for _ in 0..count {
-        hashes.push(ElementHash::from_bytes(cursor.array("a hash")?));
-    }
-    Ok(Want {
-        request,
-        kind,
-        hashes,
-    })
-}
-
 pub(super) fn write_have(out: &mut Vec<u8>, have: &Have) {
     out.extend_from_slice(&have.request.to_be_bytes());
     cursor::count(out, have.present.len());
-    for eight in have.present.chunks(8) {
-        let bits = eight.iter().enumerate();
-        out.push(bits.fold(0, |byte, (bit, present)| byte | u8::from(*present) << bit));
-    }
+    cursor::bits(out, &have.present);
 }
 
 pub(super) fn read_have(cursor: &mut Cursor<'_>) -> Result<Have, DecodeError> {
@@ -119,10 +56,7 @@ pub(super) fn read_have(cursor: &mut Cursor<'_>) -> Result<Have, DecodeError> {
     let count = cursor.count("blocks", WANTS_MAX, 0)?;
     let refused = cursor.malformed("a bit for each block and zeros");
     let bits = cursor.bytes(count.div_ceil(8), "a bit for each block")?;
-    let present: Vec<bool> = bits
-        .iter()
-        .flat_map(|byte| (0..8).map(move |bit| byte >> bit & 1 == 1))
-        .collect();
+    let present = cursor::bits_of(bits);
     let (present, padding) = present.split_at_checked(count).ok_or(refused)?;
     if padding.contains(&true) {
         return Err(refused);

@@ -143,3 +143,18 @@ pub(crate) fn long_string(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(&len.to_be_bytes());
     out.extend_from_slice(bytes);
 }
+
+/// Writes bits, eight to a byte, the lowest first, padded with zeros.
+pub(crate) fn bits(out: &mut Vec<u8>, bits: &[bool]) {
+    for eight in bits.chunks(8) {
+        let bits = eight.iter().enumerate();
+        out.push(bits.fold(0, |byte, (bit, set)| byte | u8::from(*set) << bit));
+    }
+}
+
+/// Bits as [`bits`] writes them, with the padding.
+pub(crate) fn bits_of(bytes: &[u8]) -> Vec<bool> {
+    let bits = bytes.iter();
+    bits.flat_map(|byte| (0..8).map(move |bit| byte >> bit & 1 == 1))
+        .collect()
+}

@@ -1,11 +1,12 @@
 use uxf_engine::oplog::identity::MembershipProof;
 
-use super::blocks::{self, Blocks, Have, Want};
+use super::blocks::{self, Blocks, Have};
 use super::cursor::{self, Cursor};
 use super::entries::{self, Compare, Compared, Entries};
 use super::ranges::{self, RangeEntry};
 use super::session::{self, CloseReason, Nonce, Open, Refused};
 use super::sync::{self, Announce, Cut, DeltaPart, Hello};
+use super::want::{self, Want};
 use super::{DecodeError, RANGES_BYTES_MAX};
 
 /// What one peer says to another within a session.
@@ -193,7 +194,7 @@ impl MessageKind {
             Self::Ranges => RANGES_BYTES_MAX,
             Self::Operations => ranges::OPERATIONS_MESSAGE_BYTES_MAX,
             Self::Value => 4 + blocks::BLOCK_BYTES_MAX,
-            Self::Want => blocks::WANT_BYTES_MAX,
+            Self::Want => want::WANT_BYTES_MAX,
             Self::Have => blocks::HAVE_BYTES_MAX,
             Self::Blocks => blocks::BLOCKS_MESSAGE_BYTES_MAX,
         }
@@ -252,7 +253,7 @@ impl Message {
             Self::Ranges(ranges) => ranges::write_ranges(out, ranges),
             Self::Operations(operations) => ranges::write_operations(out, operations),
             Self::Value(value) => cursor::long_string(out, value),
-            Self::Want(want) => blocks::write_want(out, want),
+            Self::Want(one) => want::write_want(out, one),
             Self::Have(have) => blocks::write_have(out, have),
             Self::Blocks(blocks) => blocks::write_blocks(out, blocks),
         }
@@ -304,7 +305,7 @@ impl Message {
             MessageKind::Ranges => Self::Ranges(ranges::read_ranges(&mut cursor)?),
             MessageKind::Operations => Self::Operations(ranges::read_operations(&mut cursor)?),
             MessageKind::Value => Self::Value(ranges::read_value(&mut cursor)?),
-            MessageKind::Want => Self::Want(blocks::read_want(&mut cursor)?),
+            MessageKind::Want => Self::Want(want::read_want(&mut cursor)?),
             MessageKind::Have => Self::Have(blocks::read_have(&mut cursor)?),
             MessageKind::Blocks => Self::Blocks(blocks::read_blocks(&mut cursor)?),
         };

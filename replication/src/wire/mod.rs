@@ -16,14 +16,12 @@ mod message;
 mod ranges;
 mod session;
 mod sync;
+mod want;
 
 #[cfg(test)]
 mod tests;
 
-pub use blocks::{
-    BLOCK_BYTES_MAX, BLOCKS_BYTES_TARGET, Block, Blocks, Have, REQUESTS_MAX, WANTS_MAX, Want,
-    WantKind,
-};
+pub use blocks::{BLOCK_BYTES_MAX, BLOCKS_BYTES_TARGET, Block, Blocks, Have};
 pub use entries::{Compare, Compared, ENTRIES_BYTES_TARGET, ENTRIES_MAX, ENTRY_BYTES_MAX, Entries};
 pub use error::DecodeError;
 pub use frame::{FRAME_BYTES_MAX, Frame, FrameReader, SessionId};
@@ -37,6 +35,7 @@ pub use sync::{
     AGAIN_MAX, Announce, Cut, DELTA_PART_BYTES_MAX, DeltaPart, Hello, ROUNDS_MAX, SKIPS_MAX,
     StatementsDigest,
 };
+pub use want::{Below, REQUESTS_MAX, Role, WANTS_MAX, Want, WantEntry, WantKind};
 
 /// The protocol of sessions, oplogs and reconciliation on a stream of its own.
 pub const SYNC_PROTOCOL: &str = "/uxf/sync/1";

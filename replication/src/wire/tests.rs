@@ -159,7 +159,16 @@ fn last_messages() -> Vec<Message> {
         Message::Want(Want {
             request: 7,
             kind: WantKind::Have,
-            hashes: vec![ElementHash::of(b"b"), ElementHash::of(b"a")],
+            entries: vec![
+                WantEntry::Block(ElementHash::of(b"b")),
+                WantEntry::Below(Below {
+                    parent: ElementHash::of(b"c"),
+                    role: Role::Manifest,
+                    first: 700,
+                    wanted: (0..39).map(|at| at % 19 == 0).collect(),
+                }),
+                WantEntry::Block(ElementHash::of(b"a")),
+            ],
         }),
         Message::Have(Have {
             request: 7,
@@ -230,7 +239,7 @@ fn whatever_is_changed_in_a_message_it_has_one_form() {
 
 #[test]
 fn counts_that_exceed_the_cap_or_what_follows_are_refused_before_they_are_believed() {
-    let want = |count: u16| [&[0; 4][..], &[0], &count.to_be_bytes()[..], &[9; 32]].concat();
+    let want = |count: u16| [&[0; 5][..], &count.to_be_bytes(), &[0], &[9; 32]].concat();
     assert!(Message::decode(MessageKind::Want, &want(1)).is_ok());
     assert!(matches!(
         Message::decode(MessageKind::Want, &want(257)),
@@ -266,6 +275,48 @@ fn counts_that_exceed_the_cap_or_what_follows_are_refused_before_they_are_believ
         Message::decode(MessageKind::Operations, &operations),
         Err(DecodeError::TooMany { .. })
     ));
+}
+
+#[test]
+fn what_is_wanted_below_a_block_has_one_form_and_is_no_more_than_may_be_asked_for() {
+    let want = |below: Vec<Below>| {
+        let message = Message::Want(Want {
+            request: 0,
+            kind: WantKind::Block,
+            entries: below.into_iter().map(WantEntry::Below).collect(),
+        });
+        Message::decode(MessageKind::Want, &payload(&message))
+    };
+    let below = |wanted: &[bool]| Below {
+        parent: ElementHash::of(b"c"),
+        role: Role::Element,
+        first: 0,
+        wanted: wanted.to_vec(),
+    };
+    assert!(want(vec![below(&[true, true])]).is_ok());
+    for wanted in [&[true][..], &[false, true, true], &[true; 257]] {
+        assert!(want(vec![below(wanted)]).is_err(), "{}", wanted.len());
+    }
+    let padded = [true, true, false, false, false, false, false, false, false];
+    assert!(want(vec![below(&padded)]).is_err());
+    assert!(want(vec![below(&[true; 256])]).is_ok());
+    assert!(want(vec![below(&[true; 2]); 128]).is_ok());
+    for too_many in [vec![below(&[true; 128]); 3], vec![below(&[true; 2]); 129]] {
+        assert!(matches!(
+            want(too_many),
+            Err(DecodeError::TooMany {
+                limit: WANTS_MAX,
+                ..
+            })
+        ));
+    }
+    let mut role = payload(&Message::Want(Want {
+        request: 0,
+        kind: WantKind::Block,
+        entries: vec![WantEntry::Below(below(&[true, true]))],
+    }));
+    role[7 + 1 + 32] = 3;
+    assert!(Message::decode(MessageKind::Want, &role).is_err());
 }
 
 #[test]

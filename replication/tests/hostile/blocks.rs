@@ -159,19 +159,15 @@ fn withheld(world: &mut World) {
     world.tell(Event::Cancel(profile, root));
 }
 
-fn want(request: u32, hashes: Vec<ElementHash>) -> Message {
-    Message::Want(Want {
-        request,
-        kind: WantKind::Block,
-        hashes,
-    })
+fn want(request: u32, hashes: &[ElementHash]) -> Message {
+    Message::Want(Want::of_hashes(request, WantKind::Block, hashes))
 }
 
 fn flood(world: &mut World) {
     world.is_stuck = true;
     let many = u32::try_from(REQUESTS_MAX).unwrap() + 2;
     for request in 0..many {
-        world.say(want(request, vec![ElementHash::of(b"x"); WANTS_MAX]));
+        world.say(want(request, &[ElementHash::of(b"x"); WANTS_MAX]));
     }
 }
 
@@ -181,8 +177,8 @@ fn private(world: &mut World) {
     let delta = world.honest_profile().delta_for(&nothing, 1 << 20).unwrap();
     world.host_profile().ingest(&delta).unwrap();
     let commits = delta.commits.iter().chain(&delta.certificates);
-    let hashes = commits.map(|bytes| ElementHash::of(bytes)).collect();
-    world.say(want(1, hashes));
+    let hashes: Vec<_> = commits.map(|bytes| ElementHash::of(bytes)).collect();
+    world.say(want(1, &hashes));
     world.run();
     let given = world.heard.iter().find_map(|message| match message {
         Message::Blocks(blocks) => Some(blocks.blocks.len()),

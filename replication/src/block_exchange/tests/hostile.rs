@@ -4,12 +4,14 @@ use uxf_codec::ElementHash;
 
 use super::super::*;
 use super::{Net, Shelf, bundle, said, shelf};
-use crate::wire::{Block, Blocks as BlocksMessage, Have, Message, Want, WantKind};
+use crate::wire::{
+    Below, Block, Blocks as BlocksMessage, Have, Message, WANTS_MAX, Want, WantEntry, WantKind,
+};
 use crate::{Misbehaviour, Peer};
 
-fn wants(net: &mut Net<Shelf>) -> (u32, Vec<ElementHash>) {
+fn wants(net: &mut Net<Shelf>) -> (u32, Vec<WantEntry>) {
     match said(net).as_slice() {
-        [Message::Want(want), ..] => (want.request, want.hashes.clone()),
+        [Message::Want(want), ..] => (want.request, want.entries.clone()),
         other => panic!("{other:?}"),
     }
 }
@@ -160,11 +162,8 @@ fn requests_beyond_what_waits_here_cost_the_connection_and_others_wait_for_room(
         vec![shelf(&all), Shelf::default()],
     );
     let want = |request| {
-        Message::Want(Want {
-            request,
-            kind: WantKind::Block,
-            hashes: vec![root; 200],
-        })
+        let hashes = vec![root; 200];
+        Message::Want(Want::of_hashes(request, WantKind::Block, &hashes))
     };
     // The answer to the first never leaves: nothing more is read for this peer.
     for request in 0..4 {
@@ -190,11 +189,8 @@ fn whether_blocks_are_here_is_answered_without_their_bytes() {
         ExchangeConfig::default(),
         vec![shelf(&all), Shelf::default()],
     );
-    let want = Message::Want(Want {
-        request: 9,
-        kind: WantKind::Have,
-        hashes: vec![root, ElementHash::of(b"not there"), root],
-    });
+    let hashes = [root, ElementHash::of(b"not there"), root];
+    let want = Message::Want(Want::of_hashes(9, WantKind::Have, &hashes));
     net.handle(0, Event::Message(Peer::new(1), want));
     let have = Message::Have(Have {
         request: 9,
@@ -215,11 +211,7 @@ fn a_large_answer_comes_in_parts_and_says_what_is_not_here() {
         ExchangeConfig::default(),
         vec![shelf(&all), Shelf::default()],
     );
-    let want = Message::Want(Want {
-        request: 9,
-        kind: WantKind::Block,
-        hashes: hashes.clone(),
-    });
+    let want = Message::Want(Want::of_hashes(9, WantKind::Block, &hashes));
     net.handle(0, Event::Message(Peer::new(1), want));
     let (mut places, mut is_last, mut parts) = (Vec::new(), false, 0);
     while !is_last {
@@ -241,6 +233,84 @@ fn a_large_answer_comes_in_parts_and_says_what_is_not_here() {
     let expected: Vec<u16> = (0..256).filter(|place| *place != 7).collect();
     assert_eq!(places, expected);
     assert_eq!(parts, 4);
+}
+
+#[test]
+fn what_is_asked_for_below_something_else_is_not_here() {
+    let (_, all) = bundle(3);
+    let manifest = all[1].0;
+    let garbage = vec![0xff; 100];
+    let (lost, not_parsed) = (ElementHash::of(b"not there"), ElementHash::of(&garbage));
+    let store = shelf(&all);
+    store.put(not_parsed, Role::Element, garbage);
+    let mut net = Net::new(ExchangeConfig::default(), vec![store, Shelf::default()]);
+    let below = |parent, role, first| {
+        WantEntry::Below(Below {
+            parent,
+            role,
+            first,
+            wanted: vec![true, true],
+        })
+    };
+    let want = Message::Want(Want {
+        request: 9,
+        kind: WantKind::Block,
+        entries: vec![
+            below(lost, Role::Element, 0),
+            below(not_parsed, Role::Element, 0),
+            // It is no element, and has no more than three tokens.
+            below(manifest, Role::Element, 0),
+            below(manifest, Role::Manifest, 2),
+            below(manifest, Role::Manifest, u32::MAX),
+        ],
+    });
+    net.handle(0, Event::Message(Peer::new(1), want));
+    let said = said(&mut net);
+    let [Message::Blocks(blocks)] = said.as_slice() else {
+        panic!("{said:?}");
+    };
+    let places: Vec<u16> = blocks.blocks.iter().map(|block| block.index).collect();
+    assert_eq!((places, blocks.is_last), (vec![6], true));
+}
+
+#[test]
+fn what_names_the_wanted_blocks_is_read_no_more_than_what_is_sent_allows() {
+    let (_, all) = bundle(300);
+    let manifest = (all[1].0, all[1].2.len());
+    let mut net = Net::new(
+        ExchangeConfig::default(),
+        vec![shelf(&all), Shelf::default()],
+    );
+    let below = |first| {
+        WantEntry::Below(Below {
+            parent: manifest.0,
+            role: Role::Manifest,
+            first,
+            wanted: vec![true, true],
+        })
+    };
+    let want = Message::Want(Want {
+        request: 9,
+        kind: WantKind::Block,
+        entries: (0..128).map(|at| below(at * 2)).collect(),
+    });
+    net.handle(0, Event::Message(Peer::new(1), want));
+    // Each parent counts as if it were sent, so that a part brings few of them.
+    let parts = (128 << 10) / manifest.1 + 1;
+    assert!(net.stores[0].reads.get() <= 3 * parts);
+    let mut count = 0;
+    loop {
+        let said = said(&mut net);
+        let [Message::Blocks(blocks)] = said.as_slice() else {
+            panic!("{said:?}");
+        };
+        count += blocks.blocks.len();
+        if blocks.is_last {
+            break;
+        }
+        net.handle(0, Event::Sent(Peer::new(1)));
+    }
+    assert_eq!(count, WANTS_MAX);
 }
 
 #[test]

@@ -21,6 +21,8 @@ pub(super) struct Shelf {
     reads: Cell<usize>,
     batches: Cell<usize>,
     fails: Cell<bool>,
+    /// Blocks of this role are gone once they were read.
+    fading: Cell<Option<Role>>,
 }
 
 impl Shelf {
@@ -57,11 +59,14 @@ impl ReadBlocks for &Shelf {
 
     fn read(&self, hash: &ElementHash) -> Result<Option<Vec<u8>>, BlocksError> {
         self.reads.set(self.reads.get() + 1);
-        Ok(self
-            .blocks
-            .borrow()
-            .get(hash)
-            .map(|(_, bytes)| bytes.clone()))
+        let mut blocks = self.blocks.borrow_mut();
+        let Some((role, bytes)) = blocks.get(hash).cloned() else {
+            return Ok(None);
+        };
+        if self.fading.get() == Some(role) {
+            blocks.remove(hash);
+        }
+        Ok(Some(bytes))
     }
 }
 
@@ -121,7 +126,10 @@ pub(super) struct Net<B> {
     failed: Vec<(ElementHash, FetchError)>,
     gone: Vec<(Peer, Option<Misbehaviour>)>,
     told: Vec<(Peer, Vec<(ElementHash, bool)>)>,
+    /// Bytes to the first machine, bytes from it, and the blocks that each peer gave it.
     bytes: usize,
+    asked_bytes: usize,
+    given: Vec<usize>,
     cut: usize,
     most_held: usize,
     now: u64,
@@ -132,13 +140,15 @@ impl<B: Blocks> Net<B> {
         let machines = stores.iter().map(|_| BlockExchange::new(config)).collect();
         let mut net = Self {
             machines,
-            stores,
             flights: VecDeque::new(),
             fetched: Vec::new(),
             failed: Vec::new(),
             gone: Vec::new(),
             told: Vec::new(),
             bytes: 0,
+            asked_bytes: 0,
+            given: vec![0; stores.len()],
+            stores,
             cut: usize::MAX,
             most_held: 0,
             now: 0,
@@ -189,7 +199,13 @@ impl<B: Blocks> Net<B> {
                     return;
                 }
             }
+            if from == 0 {
+                self.asked_bytes += bytes.len();
+            }
             let frame = FrameReader::new().next(&mut &bytes[..]).unwrap().unwrap();
+            if let Message::Blocks(blocks) = &frame.message {
+                self.given[from] += blocks.blocks.len();
+            }
             let peer = |number: usize| Peer::new(number as u64);
             self.handle(from, Event::Sent(peer(to)));
             self.handle(to, Event::Message(peer(from), frame.message));
@@ -246,18 +262,40 @@ fn a_bundle_comes_whole_from_several_peers_and_each_block_once() {
     net.fetch(root);
     assert_eq!(net.fetched, [root]);
     assert_eq!(net.stores[0].len(), blocks.len());
-    let reads: usize = net.stores.iter().map(|store| store.reads.get()).sum();
-    assert_eq!(reads, blocks.len());
-    assert!(
-        net.stores[1..]
-            .iter()
-            .all(|store| store.reads.get() > blocks.len() / 6)
-    );
+    assert_eq!(net.given.iter().sum::<usize>(), blocks.len());
+    let is_fair = |given: &usize| *given > blocks.len() / 6;
+    assert!(net.given[1..].iter().all(is_fair), "{:?}", net.given);
     assert!(net.bytes * 100 < total * 105, "{} for {total}", net.bytes);
     assert_eq!(
         (net.machines[0].held_bytes(), net.machines[0].missing()),
         (0, 0)
     );
+}
+
+#[test]
+fn who_gave_a_block_is_asked_for_what_that_names_by_places() {
+    let (root, blocks) = bundle(40);
+    let mut net = Net::new(
+        ExchangeConfig::default(),
+        vec![Shelf::default(), shelf(&blocks)],
+    );
+    net.fetch(root);
+    assert_eq!(net.fetched, [root]);
+    let most = blocks.len() * 16;
+    assert!(net.asked_bytes < most, "{} of {most}", net.asked_bytes);
+}
+
+#[test]
+fn what_cannot_be_found_by_its_place_any_more_is_asked_for_by_its_hash() {
+    for role in [Role::Manifest, Role::Element] {
+        let (root, blocks) = bundle(40);
+        let store = shelf(&blocks);
+        store.fading.set(Some(role));
+        let mut net = Net::new(ExchangeConfig::default(), vec![Shelf::default(), store]);
+        net.fetch(root);
+        assert_eq!(net.fetched, [root]);
+        assert_eq!(net.given[1], blocks.len());
+    }
 }
 
 #[test]

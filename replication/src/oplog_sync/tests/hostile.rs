@@ -48,11 +48,8 @@ fn whoever_sends_out_of_turn_or_garbage_is_disconnected_with_the_reason() {
         statements: StatementsDigest::default(),
         heads: VersionVector::default(),
     });
-    let want = Message::Want(Want {
-        request: 0,
-        kind: WantKind::Have,
-        hashes: vec![uxf_codec::ElementHash::of(b"")],
-    });
+    let hash = uxf_codec::ElementHash::of(b"");
+    let want = Message::Want(Want::of_hashes(0, WantKind::Have, &[hash]));
     let cases: Vec<Vec<Message>> = vec![
         vec![announce],
         vec![want],
