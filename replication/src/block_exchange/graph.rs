@@ -201,10 +201,10 @@ impl Graph {
         taken
     }
 
-    /// What a block is that a peer gave: it can be asked for what that names by the places.
-    pub(super) fn given_by(&self, peer: Peer, hash: &ElementHash) -> Option<Role> {
+    /// What a block is that a peer gave, and how long: it can be asked for what that names by the places.
+    pub(super) fn given_by(&self, peer: Peer, hash: &ElementHash) -> Option<(Role, usize)> {
         let node = self.nodes.get(hash)?;
-        (node.giver == Some(peer)).then_some(node.role)
+        (node.giver == Some(peer)).then_some((node.role, node.bytes.len()))
     }
 
     /// A block that was asked for does not come; with a peer, because that has not got it. If it was to find it by its place

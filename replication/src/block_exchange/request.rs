@@ -5,22 +5,28 @@ use uxf_codec::ElementHash;
 use super::graph::Wanted;
 use crate::wire::{Below, Role, WANTS_MAX, WantEntry};
 
+/// Bytes of what names blocks, for each of them, that are not too many for the other side to read once more: a manifest of many tokens
+/// is asked about so often that reading it would cost more than hashes do.
+const PARENT_BYTES_EACH: usize = 512;
+
 /// The entries of a request for blocks, and the hashes in the order in which they ask for them. What names a block and was given by the
-/// peer has a role; what it names is asked for by the places.
+/// peer has a role and a length; what it names is asked for by the places.
 pub(super) fn entries_for(
     mut wanted: Vec<Wanted>,
-    role_of: impl Fn(&ElementHash) -> Option<Role>,
+    given: impl Fn(&ElementHash) -> Option<(Role, usize)>,
 ) -> (Vec<WantEntry>, Vec<ElementHash>) {
     let mut entries = Vec::new();
     // What one block names was found at once, and stands together.
     for siblings in wanted.chunk_by_mut(|one, next| parent_of(one) == parent_of(next)) {
         siblings.sort_unstable_by_key(place_of);
         let parent = siblings.first().and_then(parent_of);
-        let role = parent.filter(|_| siblings.len() > 1);
-        let role = role.and_then(|parent| Some((parent, role_of(&parent)?)));
+        let parent = parent.filter(|_| siblings.len() > 1);
+        let parent = parent.and_then(|parent| Some((parent, given(&parent)?)));
         let mut rest = &siblings[..];
         while let Some((near, behind)) = rest.split_at_checked(near_len(rest).max(1)) {
-            match role.and_then(|(parent, role)| below(parent, role, near)) {
+            let bytes_max = near.len().saturating_mul(PARENT_BYTES_EACH);
+            let parent = parent.filter(|(_, (_, bytes))| *bytes <= bytes_max);
+            match parent.and_then(|(parent, (role, _))| below(parent, role, near)) {
                 Some(below) => entries.push(WantEntry::Below(below)),
                 None => entries.extend(near.iter().map(|one| WantEntry::Block(one.hash))),
             }

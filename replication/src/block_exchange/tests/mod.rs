@@ -19,6 +19,8 @@ use crate::{Misbehaviour, Peer, Timestamp};
 pub(super) struct Shelf {
     blocks: RefCell<BTreeMap<ElementHash, (Role, Vec<u8>)>>,
     reads: Cell<usize>,
+    /// How often each block was read.
+    read: RefCell<BTreeMap<ElementHash, usize>>,
     batches: Cell<usize>,
     fails: Cell<bool>,
     /// Blocks of this role are gone once they were read.
@@ -32,6 +34,10 @@ impl Shelf {
 
     fn len(&self) -> usize {
         self.blocks.borrow().len()
+    }
+
+    fn read_often(&self, hash: &ElementHash) -> usize {
+        self.read.borrow().get(hash).copied().unwrap_or_default()
     }
 
     fn links(role: Role, bytes: &[u8]) -> Vec<ElementHash> {
@@ -59,6 +65,7 @@ impl ReadBlocks for &Shelf {
 
     fn read(&self, hash: &ElementHash) -> Result<Option<Vec<u8>>, BlocksError> {
         self.reads.set(self.reads.get() + 1);
+        *self.read.borrow_mut().entry(*hash).or_default() += 1;
         let mut blocks = self.blocks.borrow_mut();
         let Some((role, bytes)) = blocks.get(hash).cloned() else {
             return Ok(None);
@@ -283,6 +290,20 @@ fn who_gave_a_block_is_asked_for_what_that_names_by_places() {
     assert_eq!(net.fetched, [root]);
     let most = blocks.len() * 16;
     assert!(net.asked_bytes < most, "{} of {most}", net.asked_bytes);
+}
+
+#[test]
+fn what_a_long_block_names_is_asked_for_by_hashes_lest_that_is_read_again_and_again() {
+    let (root, blocks) = bundle(40);
+    let config = ExchangeConfig {
+        request_blocks: 2,
+        ..ExchangeConfig::default()
+    };
+    let mut net = Net::new(config, vec![Shelf::default(), shelf(&blocks)]);
+    net.fetch(root);
+    assert_eq!(net.fetched, [root]);
+    let manifest = blocks[1].0;
+    assert_eq!(net.stores[1].read_often(&manifest), 1);
 }
 
 #[test]
