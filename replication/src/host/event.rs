@@ -42,6 +42,8 @@ pub enum Event<'e> {
     Reply(Reply),
     /// Something was written to a profile here.
     Changed(ProfileId),
+    /// The peers of a connection are to be asked once more for all that they have.
+    Refresh(ConnectionId),
     /// A root is wanted with all below it.
     Fetch(ProfileId, ElementHash, Role),
     /// A root is wanted no more.

@@ -91,6 +91,15 @@ impl Host {
             Event::Changed(profile) => {
                 self.tell_sync(&profile, oplog_sync::Event::Changed, now);
             }
+            Event::Refresh(connection) => {
+                let peers = self.peers.iter();
+                let peers = peers.filter(|(_, place)| place.connection == connection);
+                let peers: Vec<(Peer, ProfileId)> =
+                    peers.map(|(peer, place)| (*peer, place.profile)).collect();
+                for (peer, profile) in peers {
+                    self.tell_sync(&profile, oplog_sync::Event::Refresh(peer), now);
+                }
+            }
             Event::Fetch(profile, root, role) => {
                 let fetch = block_exchange::Event::Fetch(root, role);
                 self.tell_exchange(&profile, fetch, now);

@@ -83,7 +83,7 @@ impl OplogSync {
         let (have, state) = (self.have.as_ref()?, self.peers.get(&peer)?);
         let is_tried = state.tried_statements == Some(state.statements);
         let differ = have.statements != state.statements && !is_tried;
-        (differ || !wanted.is_empty()).then_some(wanted)
+        (differ || state.is_doubted || !wanted.is_empty()).then_some(wanted)
     }
 
     /// Logs of which a peer has more than is here and that nobody gives.
@@ -169,6 +169,7 @@ impl OplogSync {
                 self.config.run_timeout
             };
             state.run = Some(run);
+            state.is_doubted = false;
             let begun = Run::new(peer, promised, is_blind, now + timeout);
             self.runs.insert(run, begun);
         }

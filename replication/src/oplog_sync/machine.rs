@@ -70,6 +70,8 @@ pub enum Event {
     Store(StoreReply),
     /// Something was written to the profile here.
     Changed,
+    /// A peer is to be asked once more for all that it has: what it told may be on its way.
+    Refresh(Peer),
     /// The time that was asked for has come.
     Timeout,
 }
@@ -154,6 +156,8 @@ pub(super) struct PeerState {
     pub(super) is_reading: bool,
     /// The run in which it gives.
     pub(super) run: Option<u32>,
+    /// Whether it is to be asked once more, whatever it said.
+    pub(super) is_doubted: bool,
     /// What it said it has of logs, and did not give: not asked for again before it says otherwise, or some time has
     /// passed.
     pub(super) tried: BTreeMap<LogId, u64>,
@@ -225,6 +229,11 @@ impl OplogSync {
             Event::Sent(peer) => self.sent(peer),
             Event::Store(reply) => self.replied(reply, now),
             Event::Changed => self.ask(),
+            Event::Refresh(peer) => {
+                if let Some(state) = self.peers.get_mut(&peer) {
+                    state.is_doubted = true;
+                }
+            }
             Event::Timeout => self.time_out(now),
         }
         self.greet(now);
@@ -268,7 +277,10 @@ impl OplogSync {
             queued_bytes: state.push.as_ref().map_or(0, Push::byte_len),
             is_acknowledged: state.told_heads.is_empty()
                 && state.push.as_ref().is_none_or(Push::is_acknowledged),
-            is_fresh: !self.is_asking && run.is_none() && !self.catch_ups.is_with(peer),
+            is_fresh: !self.is_asking
+                && run.is_none()
+                && !state.is_doubted
+                && !self.catch_ups.is_with(peer),
         })
     }
 

@@ -49,6 +49,13 @@ impl Driver {
                 for profile in profiles {
                     self.changed(profile);
                 }
+                // So is what was written at the peer, though it may not have been heard of here.
+                let streams = self.streams.iter();
+                let streams = streams.filter(|(_, (peer, _))| *peer == known.peer);
+                let streams: Vec<_> = streams.map(|(connection, _)| *connection).collect();
+                for connection in streams {
+                    self.tell(Event::Refresh(connection));
+                }
                 self.dial(&known, true);
             }
         }

@@ -187,3 +187,35 @@ fn when_all_is_quiet_everybody_knows_that_everybody_has_everything() {
         assert_eq!(net.sent, before, "seed {seed}");
     }
 }
+
+#[test]
+fn who_is_doubted_is_asked_once_more_though_nothing_is_known_to_be_missing() {
+    let mut sync = OplogSync::new(SyncConfig::default());
+    let one = Model::with(1, 1);
+    let have = ask(&mut sync, Event::Connected(PEER));
+    let (_, said) = hear(&mut sync, Event::Store(have.run(&one)));
+    let [Message::Hello(first)] = said.as_slice() else {
+        panic!("{said:?}");
+    };
+    let part = |run| {
+        let part = DeltaPart {
+            run,
+            round: 0,
+            ends_round: true,
+            ends_run: true,
+            bytes: Vec::new(),
+        };
+        Event::Message(PEER, Message::Delta(part))
+    };
+    hear(&mut sync, hello(0, false, &one));
+    hear(&mut sync, part(first.run));
+    let is_fresh = |sync: &OplogSync| sync.standing_of(PEER).unwrap().is_fresh;
+    assert!(is_fresh(&sync));
+    let (_, said) = hear(&mut sync, Event::Refresh(PEER));
+    let [Message::Hello(again)] = said.as_slice() else {
+        panic!("{said:?}");
+    };
+    assert!(again.is_pull && !is_fresh(&sync));
+    hear(&mut sync, part(again.run));
+    assert!(is_fresh(&sync));
+}
